@@ -1,0 +1,1 @@
+"""The margin risk service: prices, positions, loans, and what they ask for."""

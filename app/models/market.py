@@ -1,0 +1,87 @@
+"""Market data, keyed by symbol; FX quotes (`EURUSD=X`) live beside stocks. No row refers to a client's."""
+
+from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint
+from tortoise.models import Model
+
+
+class MarketData(Model):
+    """The latest quote of a symbol, one row each."""
+
+    id = fields.BigIntField(primary_key=True)
+    symbol = fields.CharField(max_length=32, unique=True)
+    #: Price of one unit, in `currency`; always positive.
+    current_price = fields.DecimalField(max_digits=20, decimal_places=8)
+    #: ISO 4217; hundredths (GBp) are converted on arrival.
+    currency = fields.CharField(max_length=3)
+    #: When the market made the price.
+    timestamp = fields.DatetimeField()
+    #: When the source gave it to us.
+    fetched_at = fields.DatetimeField()
+    #: Who gave it: yahoo, replay, desk, sample.
+    source = fields.CharField(max_length=16)
+    name = fields.CharField(max_length=200, null=True)
+    #: EQUITY, ETF, CURRENCY and so on, in the provider's words.
+    quote_type = fields.CharField(max_length=32, null=True)
+    #: REGULAR, PRE, POST, CLOSED when fetched.
+    market_state = fields.CharField(max_length=16, null=True)
+    #: The provider's exchange code.
+    exchange = fields.CharField(max_length=16, null=True)
+    exchange_timezone = fields.CharField(max_length=64, null=True)
+    #: Close of the session before, in `currency`.
+    previous_close = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
+
+    class Meta:
+        table = "market_data"
+        ordering = ("symbol",)
+        constraints = (
+            CheckConstraint(check="current_price > 0 AND current_price < 1e10", name="market_data_price_in_bounds"),
+            CheckConstraint(check="currency ~ '^[A-Z]{3}$'", name="market_data_currency_is_iso"),
+        )
+
+
+class PriceHistory(Model):
+    """Every price that was ever current, once per symbol and market time."""
+
+    id = fields.BigIntField(primary_key=True)
+    symbol = fields.CharField(max_length=32)
+    #: Price of one unit, in `currency`.
+    price = fields.DecimalField(max_digits=20, decimal_places=8)
+    currency = fields.CharField(max_length=3)
+    #: When the market made the price.
+    timestamp = fields.DatetimeField()
+    source = fields.CharField(max_length=16)
+
+    class Meta:
+        table = "price_history"
+        ordering = ("symbol", "timestamp")
+        unique_together = (("symbol", "timestamp"),)
+        constraints = (CheckConstraint(check="price > 0 AND price < 1e10", name="price_history_price_in_bounds"),)
+
+
+class Instrument(Model):
+    """What the desk and the provider say of a symbol, beside its price."""
+
+    id = fields.BigIntField(primary_key=True)
+    symbol = fields.CharField(max_length=32, unique=True)
+    name = fields.CharField(max_length=200, null=True)
+    currency = fields.CharField(max_length=3, null=True)
+    quote_type = fields.CharField(max_length=32, null=True)
+    #: Leverage factor of a leveraged or inverse fund; 1 = none, -2 = inverse 2x.
+    leverage = fields.DecimalField(max_digits=6, decimal_places=4, db_default=1, default=1)
+    #: False: asks 100 % long.
+    marginable = fields.BooleanField(db_default=True, default=True)
+    #: The firm's own rate for this symbol, a fraction of value; null = the policy's.
+    house_rate = fields.DecimalField(max_digits=6, decimal_places=4, null=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    class Meta:
+        table = "instrument"
+        ordering = ("symbol",)
+        constraints = (
+            CheckConstraint(check="abs(leverage) >= 1 AND abs(leverage) <= 10", name="instrument_leverage_in_bounds"),
+            CheckConstraint(
+                check="house_rate IS NULL OR (house_rate > 0 AND house_rate <= 10)",
+                name="instrument_house_rate_in_bounds",
+            ),
+        )

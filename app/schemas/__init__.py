@@ -1,0 +1,1 @@
+"""Wire formats: what comes in is `...In`, what goes out is `...Out`."""

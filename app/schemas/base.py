@@ -1,0 +1,122 @@
+"""What all wire formats share: strict input, exact numbers, UTC timestamps, problem documents."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+#: A JSON number carries this many digits to every client and back unchanged (IEEE 754 double).
+EXACT_DIGITS = 15
+
+
+class In(BaseModel):
+    """A request body: an unknown field is a mistake, not a wish."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Out(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+def _from_json_number(value: object) -> object:
+    """Take a JSON number by its text, so that 0.1 is 0.1; refuse true and false."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports ValueError
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _exact(value: Decimal) -> Decimal:
+    """Refuse what a JSON number cannot carry back unchanged."""
+    digits = value.normalize().as_tuple()
+    if len(digits.digits) > EXACT_DIGITS:
+        raise ValueError(f"has more than {EXACT_DIGITS} significant digits")
+    return value
+
+
+def _decimal(json_schema: dict[str, Any], **bounds: Any) -> Any:  # noqa: ANN401 - a type built at import
+    """Return the type of an exact decimal that arrives as a JSON number."""
+    return Annotated[
+        Decimal,
+        BeforeValidator(_from_json_number),
+        Field(allow_inf_nan=False, **bounds),
+        AfterValidator(_exact),
+        WithJsonSchema({"type": "number"} | json_schema),
+    ]
+
+
+_TRILLION = Decimal(10) ** 12
+
+#: Units of a stock, at most 6 decimals; negative = short; never 0.
+QuantityIn = Annotated[
+    _decimal({"exclusiveMinimum": -1e12, "exclusiveMaximum": 1e12}, gt=-_TRILLION, lt=_TRILLION, decimal_places=6),
+    AfterValidator(lambda value: value if value else _refuse("must not be 0")),
+]
+#: Price of one unit, at most 8 decimals.
+PriceIn = _decimal({"exclusiveMinimum": 0, "exclusiveMaximum": 1e10}, gt=0, lt=Decimal(10) ** 10, decimal_places=8)
+#: Price once paid for one unit; a gift has cost 0.
+CostIn = _decimal({"minimum": 0, "exclusiveMaximum": 1e10}, ge=0, lt=Decimal(10) ** 10, decimal_places=8)
+#: Account currency, whole cents; negative = cash credit.
+MoneyIn = _decimal(
+    {"exclusiveMinimum": -1e12, "exclusiveMaximum": 1e12}, gt=-_TRILLION, lt=_TRILLION, decimal_places=2
+)
+#: A client's own maintenance rate, a fraction of value.
+RateIn = _decimal({"exclusiveMinimum": 0, "maximum": 1}, gt=0, le=1, decimal_places=4)
+
+
+def _refuse(what: str) -> Decimal:
+    """Raise what pydantic reports as this field's fault."""
+    raise ValueError(what)
+
+
+def _number(value: Decimal | float) -> float:
+    """Return the double nearest to an exact figure; its shortest text is the figure's own up to 15 digits."""
+    return float(value) + 0.0  # never -0.0
+
+
+def _whole_as_integer(value: Decimal | float) -> int | float:
+    """Return a whole quantity as an integer, as a trader writes it."""
+    return int(value) if value == int(value) else float(value)
+
+
+#: Money, prices and rates on the way out.
+NumberOut = Annotated[Decimal, PlainSerializer(_number, return_type=float), WithJsonSchema({"type": "number"})]
+#: Units held on the way out: 100, not 100.0.
+QuantityOut = Annotated[
+    Decimal, PlainSerializer(_whole_as_integer, return_type=int | float), WithJsonSchema({"type": "number"})
+]
+
+
+def _utc(value: datetime) -> datetime:
+    """Refuse a timestamp without a zone; return it in UTC."""
+    if value.tzinfo is None:
+        raise ValueError("needs a time zone, for example 2026-01-31T00:00:00Z")
+    return value.astimezone(UTC)
+
+
+#: ISO 8601 with a zone.
+TimestampIn = Annotated[datetime, AfterValidator(_utc)]
+#: UTC, ISO 8601, `Z`.
+TimestampOut = datetime
+
+
+class FaultOut(Out):
+    """One thing wrong with a request."""
+
+    loc: list[str | int] = Field(description="Where: `body`, `query`, `path`, then the field.")
+    msg: str = Field(description="What is wrong there.")
+
+
+class ProblemOut(Out):
+    """An error, as RFC 9457 writes it (`application/problem+json`)."""
+
+    type: str = Field(description="Stable name of this kind of problem.", examples=["urn:problem:not-found"])
+    title: str = Field(description="The kind in words.", examples=["Not found"])
+    status: int = Field(description="The HTTP status.", examples=[404])
+    detail: str = Field(description="What is wrong this time.", examples=["No client 7."])
+    request_id: str | None = Field(default=None, description="Find this request in the logs by it.")
+    symbols: list[str] | None = Field(default=None, description="The symbols that have no price.")
+    errors: list[FaultOut] | None = Field(default=None, description="Each fault of a malformed request.")

@@ -1,0 +1,83 @@
+"""Settings of the service: read once from the environment or `.env`, every value bounded, no secret ever logged."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent
+
+
+class Settings(BaseSettings):
+    """One field per setting; the README lists them with their meaning."""
+
+    model_config = SettingsConfigDict(
+        env_file=ROOT / ".env",
+        env_prefix="RISK_",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+    )
+
+    #: PostgreSQL to use; unset starts the embedded one under `data_dir`.
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    #: Embedded database, secrets and passwords made on first start.
+    data_dir: Path = Path(".data")
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=255)
+    port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+
+    #: Signs tokens; unset: made on first start and kept in `data_dir`.
+    secret_key: SecretStr | None = Field(default=None)
+    admin_username: str = Field(default="admin", min_length=1, max_length=64)
+    admin_password: SecretStr | None = Field(default=None)
+    access_token_seconds: int = Field(default=900, ge=10, le=86_400)
+    refresh_token_seconds: int = Field(default=1_209_600, ge=60, le=31_536_000)
+    #: Wrong passwords per user name, and ten times as many per address, before the next attempt has to wait.
+    login_attempts: int = Field(default=5, ge=1, le=1_000_000)
+    login_window_seconds: int = Field(default=300, ge=1, le=86_400)
+
+    price_provider: Literal["yahoo"] = "yahoo"
+    price_ttl_seconds: float = Field(default=5, ge=0, le=3600)
+    price_stale_seconds: int = Field(default=1800, ge=1, le=604_800)
+    poll_seconds: float = Field(default=15, ge=0.05, le=86_400)
+
+    base_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    #: A built-in name or the path of a TOML file.
+    margin_policy: str = Field(default="flat", min_length=1, max_length=4096)
+    warning_cushion: float = Field(default=0.05, ge=0, le=1)
+    interest_rate: float | None = Field(default=None, ge=0, le=1)
+
+    #: Connections per worker.
+    pool_size: int = Field(default=10, ge=2, le=500)
+    #: 0 for pgbouncer in transaction mode.
+    statement_cache_size: int = Field(default=100, ge=0, le=10_000)
+    #: Longest that one request may take, database and provider included.
+    request_seconds: float = Field(default=20, ge=1, le=600)
+    max_body_bytes: int = Field(default=1_048_576, ge=1024, le=1_073_741_824)
+
+    log_format: Literal["auto", "text", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("secret_key")
+    @classmethod
+    def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a key that can be guessed; HS256 wants 256 bits."""
+        if value is not None and len(value.get_secret_value().encode()) < 32:
+            raise ValueError("RISK_SECRET_KEY needs at least 32 bytes; leave it unset to have one made")
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir_is_absolute(cls, value: Path) -> Path:
+        """Count a relative data directory from the project's root, whatever the current directory is."""
+        return value if value.is_absolute() else ROOT / value
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process."""
+    return Settings()
