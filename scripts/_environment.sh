@@ -117,6 +117,7 @@ attempt() {
     *"No space left on device"*) die "$failure The disk is full: free about 1 GB and start again." ;;
     *"Temporary failure in name resolution"* | *"Failed to establish a new connection"* | *"Network is unreachable"* | \
         *"Connection refused"* | *"ReadTimeoutError"* | *"ConnectTimeoutError"* | *"ProxyError"* | *"SSLError"*)
+        rm -f "$venv/.installing" # nothing was begun
         die "$failure The package index cannot be reached: check the network, then start again."
         ;;
     *) die "$failure The reason is above. Deleting .venv and starting again is safe." ;;
