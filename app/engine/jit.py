@@ -1,0 +1,42 @@
+"""
+Compilation of the engine's kernels: ahead of the first call, and cached on disk.
+
+A kernel has one explicit signature, so it is compiled (or read from the cache, in milliseconds) when its module is
+imported, and never during a request. numba's own cache notices a change of the file that holds the kernel, but not of
+the files that hold its helpers and constants; here an entry is valid for one state of all sources of the engine.
+Where nothing near the sources or in the user's cache directory can be written, the kernel is compiled in memory.
+"""
+
+import contextlib
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_STAMP = sha256(b"\0".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()
+
+
+def kernel(returns: Callable[..., object], *arguments: object) -> Callable[[Function], Function]:
+    """Compile a function for these numba types; calling it releases the GIL."""
+
+    signature = returns(*arguments)
+
+    def decorate(function: Function) -> Function:
+        dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+        with contextlib.suppress(RuntimeError):  # no directory to cache in
+            dispatcher.enable_caching()
+            dispatcher._cache._cache_file._source_stamp = _STAMP  # noqa: SLF001 -- numba offers no public way
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
+        return cast("Function", dispatcher)
+
+    return decorate
+
+
+def inlined(function: Function) -> Function:
+    """Make a function callable from kernels; it is compiled as a part of each of them."""
+    return cast("Function", numba.njit(error_model="numpy")(function))

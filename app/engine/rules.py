@@ -1,0 +1,240 @@
+"""
+What a policy asks, as pure numbers, and their packed form that the kernels read.
+
+Rates, shares and leverage are counted in 1e-4; dollar amounts a share in 1e-8 of a US dollar. Names, versions and
+sources of rules are the policy's affair.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from app.engine.arrays import Int64
+from app.engine.units import PRICE_SCALE, RATE_SCALE, convert, divide
+
+MAX_STEPS: Final = 8
+"""Steps that one side of a layer, or of a concentration rule, may have."""
+SIDE_RATE_LIMIT: Final = 3 * RATE_SCALE
+"""The largest rate of a rule."""
+SHORT_CAP: Final = 18 * RATE_SCALE
+"""No short position asks more than 18 x its value, however leveraged: value x rate stays within 64 bits."""
+
+# Columns of a packed side of a layer; the steps follow, MAX_STEPS of each kind.
+RATE, FLOOR, CAP, LEVERAGE, NOT_MARGINABLE, OWN_RATES, COUNT, STEPS = range(8)
+SIDE_WIDTH: Final = STEPS + 3 * MAX_STEPS
+# Columns of a packed side of a concentration rule, likewise.
+STYLE, DEBIT, STOCKS_ONLY, TOP, CONC_COUNT, CONC_STEPS = range(6)
+CONC_WIDTH: Final = CONC_STEPS + 2 * MAX_STEPS
+
+
+class ClientRate(IntEnum):
+    """What a client's own rate means in a layer."""
+
+    IGNORED = 0
+    REPLACES = 1
+    """It stands in place of everything that the layer asks, longs and shorts."""
+    AT_LEAST = 2
+    """The layer asks at least that share of every long position."""
+
+
+class Style(IntEnum):
+    """How concentration raises a rate."""
+
+    NONE = 0
+    ADDITIVE = 1
+    """Points are added where the share is above a step."""
+    GREATER_OF = 2
+    """The rate is at least the step's where the share is at or above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceStep:
+    """The rate and the amount a share of a price below (or, `inclusive`, at) `bound` dollars."""
+
+    bound: int
+    rate: int
+    per_share: int = 0
+    inclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The greater of `rate` x value and `per_share` dollars x quantity; the first step that holds replaces both."""
+
+    rate: int
+    per_share: int = 0
+    steps: tuple[PriceStep, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert len(self.steps) <= MAX_STEPS, "too many steps"
+        assert all(0 <= rate <= SIDE_RATE_LIMIT for rate in (self.rate, *(step.rate for step in self.steps)))
+        bounds = [2 * step.bound + step.inclusive for step in self.steps]
+        assert all(low < high for low, high in zip(bounds, bounds[1:], strict=False)), "steps rise"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """
+    What the regulator or the firm asks of each position; None = it asks nothing of that side.
+
+    Attributes:
+        leverage: whether the rate of a leveraged fund is multiplied by its factor (longs: at most 100 %).
+        not_marginable: least rate of a long position that may not be bought on credit; None = no such rule.
+        own_rates: whether an instrument's own rate replaces the base rate, leverage included.
+        client_rate: what the client's own rate does.
+    """
+
+    long: Side | None = None
+    short: Side | None = None
+    leverage: bool = False
+    not_marginable: int | None = None
+    own_rates: bool = False
+    client_rate: ClientRate = ClientRate.IGNORED
+
+
+@dataclass(frozen=True, slots=True)
+class ShareStep:
+    """From this share of the long (or short) portfolio on: points to add, or a least rate."""
+
+    share: int
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration:
+    """
+    What the house layer asks more of a large share of the long or of the short portfolio.
+
+    `minimum_debit` is in US cents: below that loan nothing is asked; None = whatever the loan.
+    """
+
+    style: Style
+    long: tuple[ShareStep, ...] = ()
+    short: tuple[ShareStep, ...] = ()
+    minimum_debit: int | None = None
+    stocks_only: bool = False
+
+    def __post_init__(self) -> None:
+        for steps in (self.long, self.short):
+            assert len(steps) <= MAX_STEPS, "too many steps"
+            assert all(0 <= step.rate <= RATE_SCALE for step in steps), "a step's rate is at most 1"
+            shares = [step.share for step in steps]
+            assert all(low < high for low, high in zip(shares, shares[1:], strict=False)), "steps rise"
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRate:
+    """The rates that a policy gives one symbol."""
+
+    symbol: str
+    long: int
+    short: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedRules:
+    """
+    Rules in account currency, for the kernels.
+
+    Attributes:
+        layers: (2, 2, SIDE_WIDTH) exchange and house, long and short.
+        concentration: (2, CONC_WIDTH) long and short.
+        numbers: flat rate, what a client's own rate does, whether the exchange and the house ask something of everybody.
+        is_flat: whether one rate is asked of every position.
+        in_dollars: whether a rule is stated in US dollars, and so needs their rate.
+    """
+
+    layers: Int64
+    concentration: Int64
+    numbers: Int64
+    is_flat: bool
+    in_dollars: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MarginRules:
+    """
+    What a policy asks in two layers; a position owes the greater of the two.
+
+    Concentration and the client's own rate belong to the house layer; concentration adds to its base rates.
+    """
+
+    exchange: Layer | None = None
+    house: Layer | None = None
+    concentration: Concentration | None = None
+    symbol_rates: tuple[SymbolRate, ...] = ()
+    at_par: PackedRules = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        assert self.exchange is None or self.exchange.client_rate is ClientRate.IGNORED
+        object.__setattr__(self, "at_par", _pack(self, PRICE_SCALE))
+
+    @property
+    def in_dollars(self) -> bool:
+        """Whether a rule is stated in US dollars, and so needs their rate."""
+        debit = self.concentration is not None and self.concentration.minimum_debit is not None
+        sides = [side for layer in (self.exchange, self.house) if layer for side in (layer.long, layer.short) if side]
+        return debit or any(side.per_share or side.steps for side in sides)
+
+    @property
+    def flat_rate(self) -> int:
+        """The one rate of a policy that asks the same share of every position, whatever it is; -1 = there is none."""
+        if self.exchange or self.concentration or self.symbol_rates or self.house is None:
+            return -1
+        side = self.house.long
+        if side is None or side.per_share or side.steps or side != self.house.short:
+            return -1
+        plain = Layer(long=side, short=side, client_rate=ClientRate.REPLACES)
+        return side.rate if self.house == plain else -1
+
+    def packed(self, usd_rate: int) -> PackedRules:
+        """Return the rules at this rate of account currency per US dollar in 1e-8."""
+        return self.at_par if usd_rate == PRICE_SCALE else _pack(self, usd_rate)
+
+
+def _pack(rules: MarginRules, usd_rate: int) -> PackedRules:
+    layers = np.zeros((2, 2, SIDE_WIDTH), np.int64)
+    for row, layer in zip(layers, (rules.exchange, rules.house), strict=True):
+        _pack_side(row[0], layer or Layer(), (layer or Layer()).long, usd_rate)
+        _pack_side(row[1], layer or Layer(), (layer or Layer()).short, usd_rate)
+        row[0, CAP] = RATE_SCALE
+        row[1, NOT_MARGINABLE] = -1
+    house = rules.house or Layer()
+    asks_house = house.long is not None or house.short is not None
+    numbers = np.array([rules.flat_rate, house.client_rate, rules.exchange is not None, asks_house], np.int64)
+    concentration = _pack_concentration(rules.concentration, usd_rate)
+    return PackedRules(layers, concentration, numbers, rules.flat_rate >= 0, rules.in_dollars)
+
+
+def _pack_side(row: Int64, layer: Layer, side: Side | None, usd_rate: int) -> None:
+    row[RATE] = -1 if side is None else side.rate
+    row[CAP] = SHORT_CAP
+    row[LEVERAGE] = layer.leverage
+    row[NOT_MARGINABLE] = -1 if layer.not_marginable is None else layer.not_marginable
+    row[OWN_RATES] = layer.own_rates
+    if side is None:
+        return
+    row[FLOOR] = convert(side.per_share, usd_rate)
+    row[COUNT] = len(side.steps)
+    for k, step in enumerate(side.steps):
+        columns = (convert(step.bound, usd_rate) + step.inclusive, step.rate, convert(step.per_share, usd_rate))
+        row[[STEPS + k, STEPS + MAX_STEPS + k, STEPS + 2 * MAX_STEPS + k]] = columns
+
+
+def _pack_concentration(rule: Concentration | None, usd_rate: int) -> Int64:
+    packed = np.zeros((2, CONC_WIDTH), np.int64)
+    if rule is None:
+        return packed
+    debit = np.iinfo(np.int64).min if rule.minimum_debit is None else divide(rule.minimum_debit * usd_rate, PRICE_SCALE)
+    for row, steps, top in zip(packed, (rule.long, rule.short), (RATE_SCALE, SHORT_CAP), strict=True):
+        row[: TOP + 1] = (rule.style, debit, rule.stocks_only, top)
+        row[CONC_COUNT] = len(steps)
+        row[CONC_STEPS : CONC_STEPS + len(steps)] = [step.share for step in steps]
+        row[CONC_STEPS + MAX_STEPS : CONC_STEPS + MAX_STEPS + len(steps)] = [step.rate for step in steps]
+    return packed
+
+
+FLAT_25: Final = MarginRules(house=Layer(long=Side(2500), short=Side(2500), client_rate=ClientRate.REPLACES))
+"""A quarter of every position's value, or the client's own rate instead: the service's default."""
