@@ -47,7 +47,7 @@ class RefreshToken(Model):
 
     id = fields.BigIntField(primary_key=True)
     user: ForeignKeyRelation[User] = fields.ForeignKeyField(
-        "models.User", related_name="refresh_tokens", on_delete=fields.CASCADE
+        "models.User", related_name="refresh_tokens", on_delete=fields.CASCADE, db_index=True
     )
     #: SHA-256 of the token, hexadecimal.
     token_hash = fields.CharField(max_length=64, unique=True)
