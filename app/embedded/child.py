@@ -73,7 +73,7 @@ class RunAs:
             pass_fds=() if lock is None else (lock,),
             user=self.owner.uid if switch else None,
             group=self.owner.gid if switch else None,
-            extra_groups=[] if os.geteuid() == 0 else None,
+            extra_groups=[] if switch else None,
             preexec_fn=self._preparation(),  # noqa: PLW1509 - called before any thread exists; prctl has no other place
         )
 

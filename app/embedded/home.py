@@ -10,6 +10,8 @@ import os
 import pwd
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -110,24 +112,30 @@ def _candidates(account: Account) -> list[RunAs]:
 
 def _copied_home(package: Path, data_dir: Path, cluster: Path, account: Account) -> Home:
     """Copy programs and cluster to where `account` can reach them, once, and remember the place."""
-    places = [cluster.parent] if cluster.parent.name.startswith(_PREFIX) else _new_places(account)
     run_as = RunAs(account)
-    for place in places:
+    for place in _places(cluster, account):
         programs = _copy_programs(package, place, account)
         if run_as.can_run(programs / "postgres", place):
             return Home(programs, _copy_cluster(cluster, data_dir, place, account), run_as)
         shutil.rmtree(programs.parents[2])
+        with suppress(OSError):
+            place.rmdir()
     raise EmbeddedError(
         "PostgreSQL refuses to run as root, and no other user can reach its programs and data. "
         "Run as an ordinary user, move the project out of root's home, or set DATABASE_URL to a PostgreSQL."
     )
 
 
-def _new_places(account: Account) -> list[Path]:
-    places = [Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base)) for base in _BASES if os.access(base, os.W_OK)]
-    for place in places:
-        give(place, account)
-    return places
+def _places(cluster: Path, account: Account) -> Iterator[Path]:
+    """Yield the place of an earlier copy, or new directories to try, each made when its turn comes."""
+    if cluster.parent.name.startswith(_PREFIX):
+        yield cluster.parent
+        return
+    for base in _BASES:
+        with suppress(OSError):
+            place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+            give(place, account)
+            yield place
 
 
 def _copy_programs(package: Path, place: Path, account: Account) -> Path:
