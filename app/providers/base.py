@@ -1,0 +1,58 @@
+"""What every source of market data gives: quotes, behind one Protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """
+    One symbol's price as its source gave it.
+
+    `price` > 0 in `currency`, at most 8 decimals and 15 significant digits, so that its JSON number is exact;
+    `currency` is ISO 4217: prices in hundredths (`GBp`, `ZAc`, `ILA`) are already converted. Times are UTC.
+    """
+
+    symbol: str
+    price: Decimal
+    currency: str
+    market_time: datetime  # when the market made the price
+    fetched_at: datetime
+    source: str  # "yahoo", "replay", "sample", "desk"
+    name: str | None = None
+    quote_type: str | None = None  # EQUITY, ETF, CURRENCY, ...
+    market_state: str | None = None  # REGULAR, PRE, POST, CLOSED, ...
+    exchange: str | None = None  # the source's code, such as NMS
+    exchange_timezone: str | None = None  # an IANA name
+    previous_close: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteBatch:
+    """
+    The answer to one question about many symbols.
+
+    A symbol that is neither in `quotes` nor in `failed` was asked about and has no usable price: it is unknown, or
+    its price is missing, not finite or not positive.
+    """
+
+    quotes: Mapping[str, Quote]
+    failed: frozenset[str]  # could not be asked about now; later may succeed
+
+
+class PriceProvider(Protocol):
+    """A source of prices."""
+
+    async def fetch(self, symbols: Sequence[str]) -> QuoteBatch:
+        """
+        Return the latest quotes of normalised symbols (see `app.symbols`).
+
+        Raises:
+            ProviderError: nothing could be fetched at all; `retry_after` says when to come again.
+        """
+
+    async def aclose(self) -> None:
+        """Give up what is under way and let go of threads and connections."""
