@@ -1,0 +1,1 @@
+"""A local stand-in for Yahoo Finance: the real yfinance talks to it through a proxy, with nothing patched."""
