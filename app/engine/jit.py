@@ -22,14 +22,13 @@ _STAMP = sha256(b"\0".join(path.read_bytes() for path in sorted(Path(__file__).p
 
 def kernel(returns: Callable[..., object], *arguments: object) -> Callable[[Function], Function]:
     """Compile a function for these numba types; calling it releases the GIL."""
-
     signature = returns(*arguments)
 
     def decorate(function: Function) -> Function:
         dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
         with contextlib.suppress(RuntimeError):  # no directory to cache in
             dispatcher.enable_caching()
-            dispatcher._cache._cache_file._source_stamp = _STAMP  # noqa: SLF001 -- numba offers no public way
+            dispatcher._cache._cache_file._source_stamp = _STAMP
         dispatcher.compile(signature)
         dispatcher.disable_compile()
         return cast("Function", dispatcher)

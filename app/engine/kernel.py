@@ -51,7 +51,7 @@ NO_CONCENTRATION: Final = int(Style.NONE)
 
 
 @inlined
-def client_values(  # noqa: PLR0913 -- columns
+def client_values(
     a: int, b: int, symbol_index: Int32, quantity: Int64, price: Int64, unit: Float64, values: Int64
 ) -> tuple[int, int, int]:
     """Write the values of positions a to b; return long and short market value and what they are worth."""
@@ -111,7 +111,7 @@ def most_positions(first: int, last: int, offsets: Int64) -> int:
 
 
 @inlined
-def house_terms(  # noqa: PLR0913 -- what the rate of a position depends on
+def house_terms(
     term: Int64, rule: Int64, value: int, total: int, own: int, client_rule: int
 ) -> tuple[int, int, int]:
     """
@@ -133,14 +133,14 @@ def house_terms(  # noqa: PLR0913 -- what the rate of a position depends on
     return rate, floor, code
 
 
-def _compiled(*, flat: bool, lined: bool) -> Callable[..., None]:  # noqa: C901 -- one loop, compiled three ways
+def _compiled(*, flat: bool, lined: bool) -> Callable[..., None]:
     """Compile the kernel; what the two constants rule out is not in it."""
 
     @kernel(
         VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, INT64_3D, INT64, INT64_2D, INT8_OUT,
         INT64_2D_OUT, INT64_2D_OUT,
     )  # fmt: skip
-    def revalue(  # noqa: C901, PLR0913 -- columns
+    def revalue(
         first: int,
         last: int,
         offsets: Int64,

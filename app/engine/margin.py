@@ -109,7 +109,7 @@ def position_report(
     return _revalue(book, prices, instruments, rules, lines, 1), PositionReport(*lines)
 
 
-def _revalue(  # noqa: PLR0913 -- what a report depends on
+def _revalue(
     book: Book, prices: Prices, instruments: Instruments, rules: MarginRules, lines: Int64 | None, threads: int | None
 ) -> MarginReport:
     clients = len(book.client_ids)
@@ -146,7 +146,9 @@ def _own_rates(symbols: tuple[str, ...], house_rate: Int64, rules: MarginRules) 
     """Return (S,) rates of long and short positions: the greater of the desk's and the policy's own."""
     if not rules.symbol_rates:
         return house_rate, house_rate
-    own_long, own_short = house_rate.copy(), house_rate.copy()
+    asks = rules.house is not None and rules.house.own_rates
+    own_long = house_rate.copy() if asks else np.full_like(house_rate, -1)
+    own_short = own_long.copy()
     named = {rate.symbol: rate for rate in rules.symbol_rates}
     for s, symbol in enumerate(symbols):
         if rate := named.get(symbol):

@@ -5,6 +5,7 @@ Rates, shares and leverage are counted in 1e-4; dollar amounts a share in 1e-8 o
 sources of rules are the policy's affair.
 """
 
+import itertools
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -71,7 +72,7 @@ class Side:
         assert len(self.steps) <= MAX_STEPS, "too many steps"
         assert all(0 <= rate <= SIDE_RATE_LIMIT for rate in (self.rate, *(step.rate for step in self.steps)))
         bounds = [2 * step.bound + step.inclusive for step in self.steps]
-        assert all(low < high for low, high in zip(bounds, bounds[1:], strict=False)), "steps rise"
+        assert all(low < high for low, high in itertools.pairwise(bounds)), "steps rise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Layer:
     Attributes:
         leverage: whether the rate of a leveraged fund is multiplied by its factor (longs: at most 100 %).
         not_marginable: least rate of a long position that may not be bought on credit; None = no such rule.
-        own_rates: whether an instrument's own rate replaces the base rate, leverage included.
+        own_rates: whether the desk's rate of an instrument replaces the base rate, leverage included.
         client_rate: what the client's own rate does.
     """
 
@@ -121,12 +122,12 @@ class Concentration:
             assert len(steps) <= MAX_STEPS, "too many steps"
             assert all(0 <= step.rate <= RATE_SCALE for step in steps), "a step's rate is at most 1"
             shares = [step.share for step in steps]
-            assert all(low < high for low, high in zip(shares, shares[1:], strict=False)), "steps rise"
+            assert all(low < high for low, high in itertools.pairwise(shares)), "steps rise"
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolRate:
-    """The rates that a policy gives one symbol."""
+    """The rates that the house asks of one symbol in place of its base rates, leverage included."""
 
     symbol: str
     long: int
@@ -196,11 +197,12 @@ class MarginRules:
 
 def _pack(rules: MarginRules, usd_rate: int) -> PackedRules:
     layers = np.zeros((2, 2, SIDE_WIDTH), np.int64)
-    for row, layer in zip(layers, (rules.exchange, rules.house), strict=True):
-        _pack_side(row[0], layer or Layer(), (layer or Layer()).long, usd_rate)
-        _pack_side(row[1], layer or Layer(), (layer or Layer()).short, usd_rate)
-        row[0, CAP] = RATE_SCALE
+    for row, layer in zip(layers, (rules.exchange or Layer(), rules.house or Layer()), strict=True):
+        _pack_side(row[0], layer, layer.long, usd_rate)
+        _pack_side(row[1], layer, layer.short, usd_rate)
+        row[0, CAP], row[1, CAP] = RATE_SCALE, SHORT_CAP
         row[1, NOT_MARGINABLE] = -1
+    layers[1, :, OWN_RATES] |= bool(rules.symbol_rates)
     house = rules.house or Layer()
     asks_house = house.long is not None or house.short is not None
     numbers = np.array([rules.flat_rate, house.client_rate, rules.exchange is not None, asks_house], np.int64)
@@ -210,7 +212,6 @@ def _pack(rules: MarginRules, usd_rate: int) -> PackedRules:
 
 def _pack_side(row: Int64, layer: Layer, side: Side | None, usd_rate: int) -> None:
     row[RATE] = -1 if side is None else side.rate
-    row[CAP] = SHORT_CAP
     row[LEVERAGE] = layer.leverage
     row[NOT_MARGINABLE] = -1 if layer.not_marginable is None else layer.not_marginable
     row[OWN_RATES] = layer.own_rates

@@ -48,7 +48,7 @@ def scaled_rate(rate: int, factor: int) -> int:
 
 
 @inlined
-def side_terms(side: Int64, price: int, factor: int, own: int, marginable: bool) -> tuple[int, int, int]:  # noqa: FBT001 -- numba takes arguments by position
+def side_terms(side: Int64, price: int, factor: int, own: int, marginable: bool) -> tuple[int, int, int]:
     """Return rate, amount a share and code that one side of a layer asks at this price."""
     rate, floor, code, stepped = side[RATE], side[FLOOR], BY_BASE, False
     for k in range(side[COUNT]):
@@ -68,7 +68,7 @@ def side_terms(side: Int64, price: int, factor: int, own: int, marginable: bool)
 
 
 @kernel(VOID, INT64_3D, INT64, INT64, BOOL, INT64, INT64, BOOL, FLOAT64_OUT, INT64_3D_OUT)
-def fill_terms(  # noqa: PLR0913 -- one column an argument
+def fill_terms(
     layers: Int64,
     price: Int64,
     leverage: Int64,

@@ -1,0 +1,1 @@
+"""Margin policies as data: files in TOML, and the one form that reads them, from a file or from a request."""
