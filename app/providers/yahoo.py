@@ -13,7 +13,7 @@ from app.providers.base import Quote, QuoteBatch
 from app.providers.breaker import CircuitBreaker
 from app.providers.threads import DaemonExecutor
 from app.providers.yahoo_client import BatchBrokenError
-from app.providers.yahoo_records import quote_from_record, record_from_chart
+from app.providers.yahoo_records import canonical_symbol, quote_from_record, record_from_chart
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -86,13 +86,15 @@ class YahooProvider:
             got.errors.append(error)
             return
         now = datetime.now(UTC)
-        by_symbol = {str(record.get("symbol")).upper(): record for record in records}
-        found = [symbol for symbol in batch if symbol in by_symbol]
-        got.answers.update(
-            (symbol, quote_from_record(by_symbol[symbol], symbol=symbol, fetched_at=now)) for symbol in found
-        )
-        omitted = [symbol for symbol in batch if symbol not in by_symbol]
-        if len(found) <= 1 < len(omitted):
+        records_by_symbol = {canonical_symbol(record.get("symbol")): record for record in records}
+        omitted = []
+        for symbol in batch:
+            record = records_by_symbol.get(canonical_symbol(symbol))
+            if record is None:
+                omitted.append(symbol)
+            else:
+                got.answers[symbol] = quote_from_record(record, symbol=symbol, fetched_at=now)
+        if len(batch) - len(omitted) <= 1 < len(omitted):
             # The endpoint omits what it does not know, but has also been seen to answer for one symbol of many.
             await self._ask_each(omitted, got)
         else:

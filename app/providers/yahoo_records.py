@@ -13,6 +13,7 @@ Record = Mapping[str, object]
 #: Currencies that Yahoo quotes in hundredths, and what they are hundredths of.
 _HUNDREDTHS = {"GBp": "GBP", "ZAc": "ZAR", "ILA": "ILS"}
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_SHORT_PAIR = re.compile(r"[A-Z]{3}=X")
 _CENT = Decimal("0.01")
 
 _PRICE_STEP = Decimal("1e-8")
@@ -24,6 +25,17 @@ _PRICE_LIMIT = Decimal("1e10")
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
+def canonical_symbol(symbol: object) -> str:
+    """
+    Return one spelling for symbols that Yahoo takes for the same.
+
+    It answers for `USDEUR=X` as `USDEUR=X` or `EUR=X`, now this, now that
+    (https://github.com/sstrickx/yahoofinance-api/issues/172).
+    """
+    text = str(symbol).upper()
+    return f"USD{text}" if _SHORT_PAIR.fullmatch(text) else text
+
+
 def quote_from_record(record: Record, *, symbol: str, fetched_at: datetime) -> Quote | None:
     """
     Return the quote of `symbol` in one result of Yahoo's v7 quote, None if it holds no usable price.
@@ -31,7 +43,7 @@ def quote_from_record(record: Record, *, symbol: str, fetched_at: datetime) -> Q
     Usable: the record of that symbol, with a finite price above 0 and below 1e10, a currency, a market time that is
     not in the future, and a `quoteType` other than NONE, which Yahoo gives to some delisted symbols.
     """
-    if str(record.get("symbol")).upper() != symbol or record.get("quoteType") == "NONE":
+    if canonical_symbol(record.get("symbol")) != canonical_symbol(symbol) or record.get("quoteType") == "NONE":
         return None
     currency, unit = _currency(record)
     price = _price(record.get("regularMarketPrice"), unit)

@@ -86,6 +86,17 @@ async def test_answer_about_a_symbol_that_was_not_asked_is_ignored(provider: Yah
     assert (await provider.fetch(["AAPL"])).quotes == {}
 
 
+@pytest.mark.parametrize("fault", [None, Fault.BROKEN])
+@pytest.mark.parametrize(("asked", "answered"), [("USDEUR=X", "EUR=X"), ("EUR=X", "USDEUR=X")])
+async def test_dollar_pair_is_known_by_both_its_names(
+    provider: YahooProvider, yahoo: World, asked: str, answered: str, fault: Fault | None
+) -> None:
+    yahoo.alias(asked, answers_as=answered)
+    yahoo.fail(fault, Kind.QUOTE)
+
+    assert (await provider.fetch([asked])).quotes[asked].symbol == asked
+
+
 @pytest.mark.parametrize("fault", BATCH_BROKEN)
 async def test_broken_batch_endpoint_is_replaced_symbol_by_symbol(
     provider: YahooProvider, yahoo: World, fault: Fault
