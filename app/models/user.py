@@ -43,20 +43,18 @@ class User(Model):
 
 
 class RefreshToken(Model):
-    """A refresh token that was handed out, by its hash. A second use of one ends its whole family."""
+    """The one refresh token of a login that is valid now. Exchanged, it gives way to its successor in the same row."""
 
     id = fields.BigIntField(primary_key=True)
     user: ForeignKeyRelation[User] = fields.ForeignKeyField(
         "models.User", related_name="refresh_tokens", on_delete=fields.CASCADE, db_index=True
     )
+    #: All tokens that descend from one login name this; one that names it and has another hash was used before.
+    family = fields.UUIDField(unique=True)
     #: SHA-256 of the token, hexadecimal.
     token_hash = fields.CharField(max_length=64, unique=True)
-    #: All tokens that descend from one login.
-    family = fields.UUIDField(db_index=True)
     expires_at = fields.DatetimeField(db_index=True)
-    #: When it was exchanged for its successor.
-    used_at = fields.DatetimeField(null=True)
-    revoked_at = fields.DatetimeField(null=True)
+    #: When its login was.
     created_at = fields.DatetimeField(auto_now_add=True)
 
     user_id: int
