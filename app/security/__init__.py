@@ -1,0 +1,13 @@
+"""Hashes, tokens and the secrets that a first start makes. Knows nothing of tables or HTTP."""
+
+from app.security.files import load_or_create_password, load_or_create_secret
+from app.security.passwords import PasswordHasher
+from app.security.tokens import AccessClaims, TokenSigner
+
+__all__ = [
+    "AccessClaims",
+    "PasswordHasher",
+    "TokenSigner",
+    "load_or_create_password",
+    "load_or_create_secret",
+]
