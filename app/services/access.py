@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from app.errors import NotFoundError, PermissionDeniedError
 from app.models import Role
 
+__all__ = ["Caller", "Role", "no_client"]
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
