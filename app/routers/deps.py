@@ -3,15 +3,22 @@
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
-from fastapi import Depends, Path, Query, Request, Response
+import structlog
+from fastapi import Depends, Path, Query, Request, Response, Security
+from fastapi.security import OAuth2PasswordBearer
 
+from app.errors import AuthenticationError
+from app.policies.active import ActivePolicy
 from app.providers.base import PriceProvider
+from app.services import auth as auth_service
+from app.services.access import Caller, Role
 from app.symbols import SYMBOL_INPUT_PATTERN
 from config import Settings
 
 _LARGEST_ID: Final = 2**63 - 1
 
 ClientId = Annotated[int, Path(alias="clientId", ge=1, le=_LARGEST_ID, description="The client's id.", examples=[1])]
+UserId = Annotated[int, Path(alias="userId", ge=1, le=_LARGEST_ID, description="The user's id.", examples=[1])]
 Symbol = Annotated[
     str,
     Path(max_length=32, pattern=SYMBOL_INPUT_PATTERN, description="Ticker as Yahoo writes it.", examples=["AAPL"]),
@@ -37,8 +44,63 @@ def get_provider(request: Request) -> PriceProvider:
     return provider
 
 
+def get_auth(request: Request) -> auth_service.Auth:
+    """Return this process's keys, limits and caches of users."""
+    auth: auth_service.Auth = request.app.state.auth
+    return auth
+
+
+def get_policy(request: Request) -> ActivePolicy:
+    """Return the configured margin policy."""
+    policy: ActivePolicy = request.app.state.policy
+    return policy
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 ProviderDep = Annotated[PriceProvider, Depends(get_provider)]
+PolicyDep = Annotated[ActivePolicy, Depends(get_policy)]
+AuthDep = Annotated[auth_service.Auth, Depends(get_auth)]
+
+#: What Swagger UI's Authorize button uses; the answer to a missing token is ours.
+_bearer: Final = OAuth2PasswordBearer(
+    tokenUrl="auth/token", refreshUrl="auth/refresh", auto_error=False, description="Log in with a user's password."
+)
+
+
+async def get_caller(token: Annotated[str | None, Security(_bearer)], auth: AuthDep) -> Caller:
+    """
+    Return who is calling; its id goes into every log line of the request.
+
+    Raises:
+        AuthenticationError: no token, or one that is not valid (any more).
+    """
+    if token is None:
+        raise AuthenticationError("This needs a token: send `Authorization: Bearer ...` from POST /auth/token.")
+    caller = await auth_service.authenticate(token, auth=auth)
+    structlog.contextvars.bind_contextvars(user_id=caller.user_id)
+    return caller
+
+
+#: Any user.
+CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+async def get_staff(caller: CallerDep) -> Caller:
+    """Return the caller if it works at the desk."""
+    caller.check_role(Role.ADMIN, Role.RISK)
+    return caller
+
+
+async def get_admin(caller: CallerDep) -> Caller:
+    """Return the caller if it administers the service."""
+    caller.check_role(Role.ADMIN)
+    return caller
+
+
+#: A user of role `admin` or `risk`.
+StaffDep = Annotated[Caller, Depends(get_staff)]
+#: A user of role `admin`.
+AdminDep = Annotated[Caller, Depends(get_admin)]
 
 
 def link_next(request: Request, response: Response, *, after: int | str) -> None:
