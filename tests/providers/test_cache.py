@@ -1,6 +1,7 @@
 """Kept answers and shared requests, over a source that answers when the test lets it."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -141,6 +142,25 @@ async def test_answer_is_kept_even_if_every_caller_has_gone(cached: CachedProvid
     await cached.fetch(["AAPL"])
 
     assert len(source.asked) == 1
+
+
+async def test_failure_that_nobody_waits_for_is_no_noise(cached: CachedProvider, source: Source) -> None:
+    complaints: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    source.error = ProviderError("down")
+    source.open.clear()
+    caller = asyncio.create_task(cached.fetch(["AAPL"]))
+    await settle()
+    caller.cancel()
+    source.open.set()
+    await settle()
+
+    del caller
+    gc.collect()  # a task tells of an exception that nobody looked at when it is collected
+
+    loop.set_exception_handler(None)
+    assert complaints == []
 
 
 async def test_failure_reaches_every_waiter_and_is_not_kept(cached: CachedProvider, source: Source) -> None:
