@@ -44,9 +44,10 @@ class RunAs:
         output: int | IO[bytes],
         stdin: int = subprocess.DEVNULL,
         lock: int | None = None,
+        at_end: signal.Signals = signal.SIGKILL,
     ) -> subprocess.Popen[bytes]:
         """
-        Start a program that shuts down when the calling thread ends.
+        Start a program that is told to end when the calling thread ends.
 
         It gets a session of its own, so that Ctrl-C at the terminal reaches its parent alone, and none of the
         environment, where `PGPORT` and the like would change what it does.
@@ -56,6 +57,7 @@ class RunAs:
             output: receives stdout and stderr.
             stdin: nothing to read by default.
             lock: a descriptor for the child to inherit.
+            at_end: what tells it.
 
         Raises:
             OSError, subprocess.SubprocessError: it cannot be started as this user.
@@ -74,10 +76,10 @@ class RunAs:
             user=self.owner.uid if switch else None,
             group=self.owner.gid if switch else None,
             extra_groups=[] if switch else None,
-            preexec_fn=self._preparation(),  # noqa: PLW1509 - called before any thread exists; prctl has no other place
+            preexec_fn=self._preparation(at_end),  # noqa: PLW1509 - called before any thread exists; prctl has no other place
         )
 
-    def _preparation(self) -> Callable[[], None]:
+    def _preparation(self, at_end: signal.Signals) -> Callable[[], None]:
         """Return what the child does before it becomes the program, after any change of user (which resets prctl)."""
         parent = os.getpid()
 
@@ -85,7 +87,7 @@ class RunAs:
             if self.seen_as is not None:
                 _enter_namespace(outside=self.owner, inside=self.seen_as)
             if sys.platform == "linux":
-                _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+                _libc.prctl(_PR_SET_PDEATHSIG, at_end, 0, 0, 0)
                 if os.getppid() != parent:
                     os._exit(1)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from app.errors import EmbeddedError
 
 #: How long to wait for a server whose parent was killed to end, or for one that is starting to be ready.
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 _MAX_BYTES = 4096
 

@@ -141,7 +141,7 @@ def _launch(home: Home, runtime: Path, log: Path, lock: int, cleanup: ExitStack)
         log.replace(log.with_suffix(".log.1"))
     with open(log, "ab", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o600)) as output:
         before = output.tell()
-        process = home.run_as.spawn(argv, output=output, lock=lock)
+        process = home.run_as.spawn(argv, output=output, lock=lock, at_end=signal.SIGINT)
     cleanup.callback(_stop, process)
     if sys.platform != "linux":
         cleanup.callback(_end_watcher, watch_parent(process.pid))

@@ -41,3 +41,12 @@ def used_dir(data_dir: Path, finished: Path) -> Path:
     """Return a data directory with a cluster in it, as a second start finds it."""
     shutil.copytree(finished, data_dir)
     return data_dir
+
+
+@pytest.fixture(scope="session")
+def serving(finished: Path) -> Iterator[tuple[str, Path]]:
+    """Serve a cluster for the run, for tests that only look at it; return its URL and its data directory."""
+    with _public_directory("risk-serving-") as directory:
+        data_dir = shutil.copytree(finished, Path(directory, "data"))
+        with start_embedded(data_dir) as server:
+            yield server.url, data_dir

@@ -23,49 +23,51 @@ async def ask(url: str, query: str) -> object:
         await connection.close()
 
 
-async def test_first_start_makes_a_database_that_the_service_owns(data_dir: Path) -> None:
-    with start_embedded(data_dir) as server:
-        assert await ask(server.url, "select current_database() || ' ' || current_user") == "risk risk"
-        assert (
-            await ask(server.url, "select pg_encoding_to_char(encoding) from pg_database where datname = 'risk'")
-            == "UTF8"
-        )
-        assert await ask(server.url, "select usesuper from pg_user where usename = 'risk'") is False
-        assert await ask(server.url, "select lower('É')") == "é"
+async def test_the_service_owns_its_database_but_not_the_server(serving: tuple[str, Path]) -> None:
+    url, _ = serving
+
+    assert await ask(url, "select current_database() || ' ' || current_user") == "risk risk"
+    assert await ask(url, "select usesuper from pg_user where usename = 'risk'") is False
 
 
-async def test_every_commit_is_safe_on_disk(used_dir: Path) -> None:
-    with start_embedded(used_dir) as server:
-        settings = [
-            await ask(server.url, f"show {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")
-        ]
+async def test_text_is_unicode(serving: tuple[str, Path]) -> None:
+    url, _ = serving
 
-    assert settings == ["on", "on", "on"]
+    assert await ask(url, "show server_encoding") == "UTF8"
+    assert await ask(url, "select lower('É')") == "é"
 
 
-async def test_second_start_finds_what_the_first_stored(data_dir: Path) -> None:
-    with start_embedded(data_dir) as server:
-        await ask(server.url, "create table kept as select 42 as answer")
-    with start_embedded(data_dir) as server:
-        assert await ask(server.url, "select answer from kept") == 42
+async def test_every_commit_is_safe_on_disk(serving: tuple[str, Path]) -> None:
+    url, _ = serving
+
+    assert [await ask(url, f"show {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")] == [
+        "on"
+    ] * 3
 
 
-def test_only_the_owner_can_reach_socket_lock_and_log(used_dir: Path) -> None:
-    with start_embedded(used_dir) as server:
-        runtime = Path(server.url.partition("host=")[2])
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in used_dir.glob("postgres*")}
+def test_only_the_owner_can_reach_socket_lock_and_log(serving: tuple[str, Path]) -> None:
+    url, data_dir = serving
+    runtime = Path(url.partition("host=")[2])
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.glob("postgres*")}
 
-        assert stat.S_IMODE(runtime.stat().st_mode) == 0o700
-        assert modes == {"postgres": 0o700, "postgres.lock": 0o600, "postgres.log": 0o600}
-        assert len(bytes(runtime)) < 100
+    assert modes == {"postgres": 0o700, "postgres.lock": 0o600, "postgres.log": 0o600}
+    assert stat.S_IMODE(runtime.stat().st_mode) == 0o700
+    assert len(bytes(runtime)) < 100
 
 
-def test_server_listens_on_no_network(used_dir: Path) -> None:
-    with start_embedded(used_dir):
-        lines = (used_dir / "postgres" / "postmaster.pid").read_text().splitlines()
+def test_server_listens_on_no_network(serving: tuple[str, Path]) -> None:
+    _, data_dir = serving
+    lines = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
 
     # Lines of the pid file: pid, directory, start, port, socket directory, first TCP address, shared memory, status.
     assert lines[5] == ""
+
+
+async def test_second_start_finds_what_the_first_stored(used_dir: Path) -> None:
+    with start_embedded(used_dir) as server:
+        await ask(server.url, "create table kept as select 42 as answer")
+    with start_embedded(used_dir) as server:
+        assert await ask(server.url, "select answer from kept") == 42
 
 
 def test_stop_leaves_no_process_and_no_socket(used_dir: Path) -> None:
