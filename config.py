@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
+_HS256_KEY_BYTES = 32
 
 
 class Settings(BaseSettings):
@@ -66,7 +67,7 @@ class Settings(BaseSettings):
     @classmethod
     def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         """Refuse a key that can be guessed; HS256 wants 256 bits."""
-        if value is not None and len(value.get_secret_value().encode()) < 32:
+        if value is not None and len(value.get_secret_value().encode()) < _HS256_KEY_BYTES:
             raise ValueError("RISK_SECRET_KEY needs at least 32 bytes; leave it unset to have one made")
         return value
 

@@ -111,7 +111,7 @@ async def wait_until_ready(database: Database, *, seconds: float) -> None:
             raise StartupError(f"PostgreSQL refuses the connection: {error}") from error
         except DATABASE_DOWN as error:
             if asyncio.get_running_loop().time() > deadline:
-                raise StartupError(f"PostgreSQL does not answer: {error or type(error).__name__}") from error
+                raise StartupError(f"PostgreSQL does not answer: {str(error) or type(error).__name__}") from error
             await asyncio.sleep(0.2)
             continue
         try:
@@ -136,6 +136,16 @@ async def migrate(database: Database) -> None:
             raise MigrationError(f"the database went away while migrating: {error}") from error
         finally:
             await Tortoise.close_connections()
+
+
+@asynccontextmanager
+async def session(database: Database) -> AsyncIterator[None]:
+    """Connect the models for a command; a server does it in its lifespan."""
+    await Tortoise.init(config=tortoise_config(database))
+    try:
+        yield
+    finally:
+        await Tortoise.close_connections()
 
 
 def known_migrations() -> set[str]:

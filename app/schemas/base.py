@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -37,39 +37,58 @@ def _exact(value: Decimal) -> Decimal:
     return value
 
 
-def _decimal(json_schema: dict[str, Any], **bounds: Any) -> Any:  # noqa: ANN401 - a type built at import
-    """Return the type of an exact decimal that arrives as a JSON number."""
-    return Annotated[
-        Decimal,
-        BeforeValidator(_from_json_number),
-        Field(allow_inf_nan=False, **bounds),
-        AfterValidator(_exact),
-        WithJsonSchema({"type": "number"} | json_schema),
-    ]
+def _not_zero(value: Decimal) -> Decimal:
+    """Refuse a position or a trade of nothing."""
+    if not value:
+        raise ValueError("must not be 0")
+    return value
 
 
+def _json(**schema: float) -> WithJsonSchema:
+    """Return the JSON schema of a number within bounds."""
+    return WithJsonSchema({"type": "number"} | schema)
+
+
+_EXACT = (BeforeValidator(_from_json_number), AfterValidator(_exact))
 _TRILLION = Decimal(10) ** 12
+_PRICE_LIMIT = Decimal(10) ** 10
 
 #: Units of a stock, at most 6 decimals; negative = short; never 0.
 QuantityIn = Annotated[
-    _decimal({"exclusiveMinimum": -1e12, "exclusiveMaximum": 1e12}, gt=-_TRILLION, lt=_TRILLION, decimal_places=6),
-    AfterValidator(lambda value: value if value else _refuse("must not be 0")),
+    Decimal,
+    *_EXACT,
+    Field(gt=-_TRILLION, lt=_TRILLION, decimal_places=6, allow_inf_nan=False),
+    AfterValidator(_not_zero),
+    _json(exclusiveMinimum=-1e12, exclusiveMaximum=1e12),
 ]
 #: Price of one unit, at most 8 decimals.
-PriceIn = _decimal({"exclusiveMinimum": 0, "exclusiveMaximum": 1e10}, gt=0, lt=Decimal(10) ** 10, decimal_places=8)
+PriceIn = Annotated[
+    Decimal,
+    *_EXACT,
+    Field(gt=0, lt=_PRICE_LIMIT, decimal_places=8, allow_inf_nan=False),
+    _json(exclusiveMinimum=0, exclusiveMaximum=1e10),
+]
 #: Price once paid for one unit; a gift has cost 0.
-CostIn = _decimal({"minimum": 0, "exclusiveMaximum": 1e10}, ge=0, lt=Decimal(10) ** 10, decimal_places=8)
+CostIn = Annotated[
+    Decimal,
+    *_EXACT,
+    Field(ge=0, lt=_PRICE_LIMIT, decimal_places=8, allow_inf_nan=False),
+    _json(minimum=0, exclusiveMaximum=1e10),
+]
 #: Account currency, whole cents; negative = cash credit.
-MoneyIn = _decimal(
-    {"exclusiveMinimum": -1e12, "exclusiveMaximum": 1e12}, gt=-_TRILLION, lt=_TRILLION, decimal_places=2
-)
+MoneyIn = Annotated[
+    Decimal,
+    *_EXACT,
+    Field(gt=-_TRILLION, lt=_TRILLION, decimal_places=2, allow_inf_nan=False),
+    _json(exclusiveMinimum=-1e12, exclusiveMaximum=1e12),
+]
 #: A client's own maintenance rate, a fraction of value.
-RateIn = _decimal({"exclusiveMinimum": 0, "maximum": 1}, gt=0, le=1, decimal_places=4)
-
-
-def _refuse(what: str) -> Decimal:
-    """Raise what pydantic reports as this field's fault."""
-    raise ValueError(what)
+RateIn = Annotated[
+    Decimal,
+    *_EXACT,
+    Field(gt=0, le=1, decimal_places=4, allow_inf_nan=False),
+    _json(exclusiveMinimum=0, maximum=1),
+]
 
 
 def _number(value: Decimal | float) -> float:

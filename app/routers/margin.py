@@ -1,0 +1,24 @@
+"""Margin."""
+
+from fastapi import APIRouter
+
+from app.routers.deps import CallerDep, ClientId, PolicyDep, SettingsDep
+from app.routers.errors import problems
+from app.schemas.margin import MarginOut
+from app.services import margin as margin_service
+
+router = APIRouter(prefix="/margin", tags=["margin"])
+
+
+@router.get(
+    "/{clientId}",
+    operation_id="get_margin",
+    summary="Get a client's margin",
+    responses=problems(401, 404, 409, 422, 503),
+)
+async def get_margin(client_id: ClientId, caller: CallerDep, policy: PolicyDep, settings: SettingsDep) -> MarginOut:
+    """Return value, equity, requirement and shortfall at the stored prices; 409 where a price is missing."""
+    status = await margin_service.margin_status(
+        client_id, caller=caller, rules=policy.rules, base_currency=settings.base_currency
+    )
+    return MarginOut.model_validate(status)

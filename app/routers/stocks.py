@@ -1,0 +1,100 @@
+"""Prices."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.routers.deps import AfterSymbol, CallerDep, Limit, ProviderDep, SettingsDep, StaffDep, Symbol, link_next
+from app.routers.errors import problems
+from app.schemas.base import TimestampIn
+from app.schemas.stock import PricePointOut, RefreshOut, StockOut
+from app.services import basis as basis_service
+from app.services import prices as prices_service
+from app.services.prices import Window
+
+router = APIRouter(prefix="/stocks", tags=["stocks"])
+
+_ORIGIN_HEADERS = {
+    "X-Price-Origin": {
+        "description": "`provider`: just asked; `stored`: the source could not answer.",
+        "schema": {"type": "string", "enum": ["provider", "stored"]},
+    },
+    "X-Price-Basis": {
+        "description": "What the price is worth as evidence.",
+        "schema": {"type": "string", "enum": ["live", "delayed", "close", "estimate", "stale"]},
+    },
+}
+
+
+def get_window(
+    start: Annotated[TimestampIn | None, Query(alias="from", description="Prices made at or after this time.")] = None,
+    end: Annotated[TimestampIn | None, Query(alias="to", description="Prices made before this time.")] = None,
+    after: Annotated[TimestampIn | None, Query(description="The last timestamp of the page before.")] = None,
+) -> Window:
+    """Return which part of a history is asked for."""
+    return Window(start=start, end=end, after=after)
+
+
+@router.get("", operation_id="list_stocks", summary="List stored prices", responses=problems(401, 422, 503))
+async def list_stocks(
+    request: Request, response: Response, _: CallerDep, after: AfterSymbol = None, limit: Limit = 1000
+) -> list[StockOut]:
+    """Return the stored price of every stock, by symbol."""
+    rows = await prices_service.list_prices(after=after, limit=limit)
+    if len(rows) == limit:
+        link_next(request, response, after=rows[-1].symbol)
+    return [StockOut.model_validate(row) for row in rows]
+
+
+@router.post(
+    "/refresh",
+    operation_id="refresh_stocks",
+    summary="Refresh every held symbol",
+    responses=problems(401, 403, 503),
+)
+async def refresh_stocks(_: StaffDep, provider: ProviderDep, settings: SettingsDep) -> RefreshOut:
+    """Ask the price source for every symbol that a client holds, and for the FX rates they need."""
+    refreshed = await prices_service.refresh_held(provider=provider, base_currency=settings.base_currency)
+    return RefreshOut.model_validate(refreshed)
+
+
+@router.get(
+    "/{symbol}",
+    operation_id="get_stock",
+    summary="Get the price of a stock, now",
+    responses={200: {"headers": _ORIGIN_HEADERS}, **problems(401, 404, 422, 503)},
+)
+async def get_stock(
+    symbol: Symbol, response: Response, _: CallerDep, provider: ProviderDep, settings: SettingsDep
+) -> StockOut:
+    """Ask the price source, store what it says and return it; the stored price where it cannot answer."""
+    price, origin = await prices_service.fetch_price(symbol, provider=provider, base_currency=settings.base_currency)
+    response.headers["X-Price-Origin"] = origin
+    response.headers["X-Price-Basis"] = await basis_service.basis_now(price, stale_seconds=settings.price_stale_seconds)
+    return StockOut.model_validate(price)
+
+
+@router.get(
+    "/{symbol}/history",
+    operation_id="get_stock_history",
+    summary="Get the stored prices of a stock",
+    responses=problems(401, 404, 422, 503),
+)
+async def get_stock_history(
+    symbol: Symbol,
+    request: Request,
+    response: Response,
+    _: CallerDep,
+    window: Annotated[Window, Depends(get_window)],
+    limit: Limit = 1000,
+) -> list[PricePointOut]:
+    """Return every stored price in the window, oldest first."""
+    rows = await prices_service.price_history(symbol, window=window, limit=limit)
+    if len(rows) == limit:
+        link_next(request, response, after=_iso(rows[-1].timestamp))
+    return [PricePointOut.model_validate(row) for row in rows]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

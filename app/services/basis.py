@@ -1,0 +1,108 @@
+"""What a stored price is worth as evidence: its basis (DESIGN section 3), by its exchange's open hours."""
+
+import asyncio
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.models import MarketData
+
+Basis = Literal["live", "delayed", "close", "estimate", "stale", "unpriced"]
+
+LIVE_SECONDS: Final = 60
+DELAYED_SECONDS: Final = 20 * 60
+ESTIMATES: Final = frozenset({"desk", "sample"})
+#: A replayed price is a day's close by definition.
+REPLAY: Final = "replay"
+
+#: Calendar of a source's exchange code; an unknown exchange counts as open on every weekday, so its prices age soonest.
+_CALENDARS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("NMS", "NGM", "NCM", "NYQ", "PCX", "ASE", "BTS", "PNK", "OQB", "OQX", "NAS", "NYS"), "XNYS"),
+    **dict.fromkeys(("GER", "FRA", "MUN", "STU", "DUS", "HAM", "BER"), "XETR"),
+    **dict.fromkeys(("LSE", "IOB"), "XLON"),
+    **dict.fromkeys(("TOR", "VAN", "CNQ", "NEO"), "XTSE"),
+    **dict.fromkeys(("NSI", "BSE"), "XBOM"),
+    "AMS": "XAMS", "ASX": "XASX", "BRU": "XBRU", "BUE": "XBUE", "CPH": "XCSE", "EBS": "XSWX", "HEL": "XHEL",
+    "HKG": "XHKG", "ISE": "XDUB", "IST": "XIST", "JKT": "XIDX", "JNB": "XJSE", "JPX": "XTKS", "KLS": "XKLS",
+    "KSC": "XKRX", "LIS": "XLIS", "MCE": "XMAD", "MEX": "XMEX", "MIL": "XMIL", "NZE": "XNZE", "OSL": "XOSL",
+    "PAR": "XPAR", "SAO": "BVMF", "SES": "XSES", "SET": "XBKK", "SHH": "XSHG", "SHZ": "XSHG", "STO": "XSTO",
+    "TAI": "XTAI", "VIE": "XWBO", "WSE": "XWAR", "CCC": "24/7", "CCY": "24/5",
+}  # fmt: skip
+_ANY_WEEKDAY: Final = "24/5"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the basis of a price depends on."""
+
+    source: str
+    market_time: datetime
+    exchange: str | None
+
+
+async def bases(prices: Sequence[Evidence], *, now: datetime, stale_seconds: int) -> list[Basis]:
+    """
+    Return the basis of each price at `now`.
+
+    Exchange calendars load on first need, about a second, in a thread.
+    """
+    return await asyncio.to_thread(
+        lambda: [price_basis(price, now=now, stale_seconds=stale_seconds) for price in prices]
+    )
+
+
+def price_basis(price: Evidence, *, now: datetime, stale_seconds: int) -> Basis:
+    """Return the basis of one price at `now`; see DESIGN section 3 for the words."""
+    if price.source in ESTIMATES:
+        return "estimate"
+    if price.source == REPLAY:
+        return "close"
+    age = (now - price.market_time).total_seconds()
+    if age <= LIVE_SECONDS:
+        return "live"
+    if age <= DELAYED_SECONDS:
+        return "delayed"
+    opens, closes = _sessions(_CALENDARS.get(price.exchange or "", _ANY_WEEKDAY))
+    if _open_seconds(opens, closes, price.market_time, now) > stale_seconds:
+        return "stale"
+    return "delayed" if _same_session(opens, closes, price.market_time, now) else "close"
+
+
+@lru_cache(maxsize=64)
+def _sessions(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return when each session of a calendar opens and closes, in nanoseconds since 1970, UTC."""
+    import exchange_calendars  # noqa: PLC0415 - imports pandas: a second, only where a price has aged
+
+    start = datetime.now(UTC).replace(tzinfo=None).date().replace(month=1, day=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it uses what pandas 3 deprecates
+        calendar = exchange_calendars.get_calendar(name, start=start.replace(year=start.year - 2).isoformat())
+    return calendar.opens_nanos, calendar.closes_nanos
+
+
+def _open_seconds(opens: NDArray[np.int64], closes: NDArray[np.int64], start: datetime, end: datetime) -> float:
+    """Return how many seconds the exchange was open between two moments."""
+    overlap = np.minimum(closes, _nanos(end)) - np.maximum(opens, _nanos(start))
+    return float(overlap[overlap > 0].sum()) / 1e9
+
+
+def _same_session(opens: NDArray[np.int64], closes: NDArray[np.int64], start: datetime, end: datetime) -> bool:
+    """Return whether the exchange is open at `end`, in the session in which `start` lies."""
+    session = int(np.searchsorted(opens, _nanos(end), side="right")) - 1
+    return session >= 0 and bool(closes[session] > _nanos(end)) and bool(opens[session] <= _nanos(start))
+
+
+def _nanos(moment: datetime) -> int:
+    return int(moment.timestamp() * 1e9)
+
+
+async def basis_now(price: MarketData, *, stale_seconds: int) -> Basis:
+    """Return the basis of a stored price at this moment."""
+    evidence = Evidence(price.source, price.timestamp, price.exchange)
+    return (await bases([evidence], now=datetime.now(UTC), stale_seconds=stale_seconds))[0]

@@ -1,0 +1,116 @@
+"""Clients with their loan and own rate: a `Client` row and its `Margin` row, always written together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from tortoise import connections
+from tortoise.transactions import in_transaction
+
+from app.errors import ConflictError
+from app.models import Client, Margin, Position, Role, User
+from app.services.access import Caller, no_client
+
+_SELECT: Final = """
+select c.id, c.name, m.loan, m.margin_requirement, c.created_at
+from client c join margin m on m.client_id = c.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """
+    A client as its desk sees it.
+
+    `loan` in account currency, negative = cash credit; `margin_requirement` the client's own maintenance rate, or None.
+    """
+
+    id: int
+    name: str
+    loan: Decimal
+    margin_requirement: Decimal | None
+    created_at: datetime
+
+
+async def list_clients(*, caller: Caller, after: int | None, limit: int) -> list[ClientRecord]:
+    """Return the clients that the caller may see, by id, behind `after`."""
+    own = caller.client_id if caller.role is Role.CLIENT else None
+    rows = await connections.get("default").execute_query_dict(
+        f"{_SELECT} where c.id > $1 and ($2::bigint is null or c.id = $2) order by c.id limit $3",
+        [after or 0, own, limit],
+    )
+    return [ClientRecord(**row) for row in rows]
+
+
+async def get_client(client_id: int, *, caller: Caller) -> ClientRecord:
+    """
+    Return one client.
+
+    Raises:
+        NotFoundError: there is none, or the caller may not see it.
+    """
+    caller.check_client(client_id)
+    rows = await connections.get("default").execute_query_dict(f"{_SELECT} where c.id = $1", [client_id])
+    if not rows:
+        raise no_client(client_id)
+    return ClientRecord(**rows[0])
+
+
+async def create_client(*, name: str, loan: Decimal, margin_requirement: Decimal | None) -> ClientRecord:
+    """Store a new client and return it."""
+    async with in_transaction():
+        client = await Client.create(name=name)
+        await Margin.create(client=client, loan=loan, margin_requirement=margin_requirement)
+    return ClientRecord(
+        id=client.id, name=name, loan=loan, margin_requirement=margin_requirement, created_at=client.created_at
+    )
+
+
+async def update_client(client_id: int, changes: Mapping[str, Any], *, caller: Caller) -> ClientRecord:
+    """
+    Set the fields in `changes` (`name`, `loan`, `margin_requirement`) and return the client.
+
+    Raises:
+        NotFoundError: there is no such client.
+    """
+    async with in_transaction():
+        margin = await lock_client(client_id)
+        if "name" in changes:
+            await Client.filter(id=client_id).update(name=changes["name"])
+        owed = {key: changes[key] for key in ("loan", "margin_requirement") if key in changes}
+        if owed:
+            await margin.update_from_dict(owed).save(update_fields=[*owed, "timestamp"])
+        return await get_client(client_id, caller=caller)
+
+
+async def delete_client(client_id: int) -> None:
+    """
+    Delete a client that holds nothing and owes nothing; logins bound to it are deactivated.
+
+    Raises:
+        NotFoundError: there is no such client.
+        ConflictError: it has positions, or a loan or credit.
+    """
+    async with in_transaction():
+        margin = await lock_client(client_id)
+        if await Position.exists(client_id=client_id):
+            raise ConflictError(f"Client {client_id} holds positions; close them first.")
+        if margin.loan:
+            raise ConflictError(f"Client {client_id} has a balance of {margin.loan}; settle it first.")
+        await User.filter(client_id=client_id).update(is_active=False)
+        await Client.filter(id=client_id).delete()
+
+
+async def lock_client(client_id: int) -> Margin:
+    """
+    Return the client's margin row, locked until the transaction ends: one writer per client at a time.
+
+    Raises:
+        NotFoundError: there is no such client.
+    """
+    margin = await Margin.filter(client_id=client_id).select_for_update().first()
+    if margin is None:
+        raise no_client(client_id)
+    return margin

@@ -1,0 +1,219 @@
+"""What clients hold: read, set, delete, and change by trades."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Final, TypedDict, cast
+
+from tortoise import connections
+from tortoise.transactions import in_transaction
+
+from app.errors import Fault, InvalidInputError, MissingPricesError, NotFoundError
+from app.models import MarketData, Position
+from app.providers.base import PriceProvider
+from app.services import prices as prices_service
+from app.services.access import Caller, no_client
+from app.services.clients import lock_client
+from app.symbols import fx_symbol, is_fx_symbol, normalise_symbol
+
+#: An account's gross value stays below this, so that every figure fits whole cents in 64 bits.
+GROSS_VALUE_LIMIT: Final = Decimal(10) ** 12
+_LARGEST: Final = Decimal(10) ** 12
+#: What a JSON number carries unchanged.
+_EXACT: Final = Context(prec=15, rounding=ROUND_HALF_UP)
+_CENT: Final = Decimal("0.01")
+_PRICE_STEP: Final = Decimal("0.00000001")
+
+
+class PositionRecord(TypedDict):
+    """A holding: units (negative = short) and the average price paid, in the stock's currency."""
+
+    symbol: str
+    quantity: Decimal
+    cost_basis: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a trade left behind: the position (None where it was closed) and the loan."""
+
+    position: PositionRecord | None
+    loan: Decimal
+
+
+async def list_positions(client_id: int, *, caller: Caller) -> list[PositionRecord]:
+    """
+    Return a client's positions by symbol, by one statement.
+
+    Raises:
+        NotFoundError: there is no such client, or the caller may not see it.
+    """
+    caller.check_client(client_id)
+    rows = await connections.get("default").execute_query_dict(
+        "select p.symbol, p.quantity, p.cost_basis from client c left join position p on p.client_id = c.id"
+        " where c.id = $1 order by p.symbol",
+        [client_id],
+    )
+    if not rows:
+        raise no_client(client_id)
+    return cast("list[PositionRecord]", rows if rows[0]["symbol"] is not None else [])
+
+
+async def put_position(
+    client_id: int, symbol: str, *, quantity: Decimal, cost_basis: Decimal, base_currency: str
+) -> tuple[PositionRecord, bool]:
+    """
+    Set a position; return it, and whether it is new.
+
+    Raises:
+        InvalidInputError: `symbol` is no stock's, or the account would become too large.
+        NotFoundError: there is no such client.
+    """
+    symbol = _stock_symbol(symbol)
+    async with in_transaction():
+        await lock_client(client_id)
+        created = await _set(client_id, symbol, quantity=quantity, cost_basis=cost_basis)
+        await _check_gross_value(client_id, base_currency=base_currency)
+    return PositionRecord(symbol=symbol, quantity=quantity, cost_basis=cost_basis), created
+
+
+async def delete_position(client_id: int, symbol: str) -> None:
+    """
+    Delete a position.
+
+    Raises:
+        InvalidInputError: `symbol` is none.
+        NotFoundError: there is no such client, or it has no such position.
+    """
+    symbol = normalise_symbol(symbol)
+    async with in_transaction():
+        await lock_client(client_id)
+        if not await Position.filter(client_id=client_id, symbol=symbol).delete():
+            raise NotFoundError(f"Client {client_id} holds no {symbol}.")
+
+
+async def book_trade(
+    client_id: int,
+    *,
+    symbol: str,
+    quantity: Decimal,
+    price: Decimal,
+    provider: PriceProvider,
+    base_currency: str,
+) -> Booked:
+    """
+    Book a trade: position, average cost and loan in one transaction.
+
+    `quantity` > 0 buys, < 0 sells; `price` in the stock's currency. The loan grows by quantity x price x fx, rounded
+    to the cent, half away from zero. A stock that was never priced is asked for first: its currency must be known.
+
+    Raises:
+        InvalidInputError: `symbol` is no stock's, or a figure would leave its bounds.
+        NotFoundError: there is no such client.
+        MissingPricesError: the stock's currency or its FX rate is not known.
+    """
+    symbol = _stock_symbol(symbol)
+    await _ensure_priced(symbol, provider=provider, base_currency=base_currency)
+    async with in_transaction():
+        margin = await lock_client(client_id)
+        fx = await _fx_of(symbol, base_currency=base_currency)
+        held = await Position.get_or_none(client_id=client_id, symbol=symbol)
+        position = _after_trade(held, symbol=symbol, quantity=quantity, price=price)
+        if position is None:
+            await Position.filter(client_id=client_id, symbol=symbol).delete()
+        else:
+            await _set(client_id, symbol, quantity=position["quantity"], cost_basis=position["cost_basis"])
+        margin.loan += (quantity * price * fx).quantize(_CENT, ROUND_HALF_UP)
+        _check_bound("loan", margin.loan)
+        await margin.save(update_fields=["loan", "timestamp"])
+        await _check_gross_value(client_id, base_currency=base_currency)
+    return Booked(position=position, loan=margin.loan)
+
+
+def _stock_symbol(text: str) -> str:
+    """Return the normalised symbol of something that can be held."""
+    symbol = normalise_symbol(text)
+    if is_fx_symbol(symbol):
+        raise InvalidInputError(f"{symbol} is a currency pair, not a stock.")
+    return symbol
+
+
+def _after_trade(held: Position | None, *, symbol: str, quantity: Decimal, price: Decimal) -> PositionRecord | None:
+    """Return the position after a trade: more of it averages the cost, less keeps it, through zero starts anew."""
+    old = held.quantity if held else Decimal(0)
+    new = old + quantity
+    _check_bound("quantity", new)
+    if new == 0:
+        return None
+    cost = price
+    if held and (old > 0) == (quantity > 0):
+        cost = _rounded_cost((old * held.cost_basis + quantity * price) / new)
+    elif held and (old > 0) == (new > 0):
+        cost = held.cost_basis
+    return PositionRecord(symbol=symbol, quantity=new, cost_basis=cost)
+
+
+def _rounded_cost(cost: Decimal) -> Decimal:
+    """Return an average cost as the table and a JSON number carry it."""
+    return _EXACT.plus(cost).quantize(_PRICE_STEP, ROUND_HALF_UP)
+
+
+def _check_bound(name: str, value: Decimal) -> None:
+    """Refuse a result that its column, or a JSON number, does not carry."""
+    if abs(value) >= _LARGEST or len(value.normalize().as_tuple().digits) > _EXACT.prec:
+        raise InvalidInputError(
+            f"The {name} would become {value}, which is out of bounds.",
+            faults=[Fault(where=("body", "quantity"), what=f"leads to a {name} that is out of bounds")],
+        )
+
+
+async def _set(client_id: int, symbol: str, *, quantity: Decimal, cost_basis: Decimal) -> bool:
+    """Insert or update a position; return whether it is new."""
+    rows = await connections.get("default").execute_query_dict(
+        "insert into position (client_id, symbol, quantity, cost_basis, updated_at) values ($1, $2, $3, $4, now())"
+        " on conflict (client_id, symbol) do update"
+        " set quantity = excluded.quantity, cost_basis = excluded.cost_basis, updated_at = excluded.updated_at"
+        " returning (xmax = 0) as created",
+        [client_id, symbol, quantity, cost_basis],
+    )
+    return bool(rows[0]["created"])
+
+
+async def _check_gross_value(client_id: int, *, base_currency: str) -> None:
+    """Refuse an account whose priced positions are worth more than the arithmetic carries."""
+    rows = await connections.get("default").execute_query_dict(
+        "select coalesce(sum(abs(p.quantity) * d.current_price"
+        " * case when d.currency = $2 then 1 else fx.current_price end), 0) as gross"
+        " from position p join market_data d on d.symbol = p.symbol"
+        " left join market_data fx on fx.symbol = d.currency || $2::text || '=X' and d.currency <> $2"
+        " where p.client_id = $1",
+        [client_id, base_currency],
+    )
+    if rows[0]["gross"] >= GROSS_VALUE_LIMIT:
+        raise InvalidInputError(
+            f"The account's gross value would reach {GROSS_VALUE_LIMIT:,}, the most that is supported.",
+            faults=[Fault(where=("body", "quantity"), what="makes the account too large")],
+        )
+
+
+async def _ensure_priced(symbol: str, *, provider: PriceProvider, base_currency: str) -> None:
+    """Ask the source for a stock that was never priced."""
+    if not await MarketData.exists(symbol=symbol):
+        await prices_service.fetch_price(symbol, provider=provider, base_currency=base_currency)
+
+
+async def _fx_of(symbol: str, *, base_currency: str) -> Decimal:
+    """Return the value of one unit of the stock's currency in account currency."""
+    stock = await MarketData.get(symbol=symbol)
+    if stock.currency == base_currency:
+        return Decimal(1)
+    pair = fx_symbol(stock.currency, base_currency)
+    rate = await MarketData.get_or_none(symbol=pair)
+    if rate is None:
+        raise missing_prices([pair])
+    return rate.current_price
+
+
+def missing_prices(symbols: Sequence[str]) -> MissingPricesError:
+    """Return the error for figures that need prices which are not known."""
+    return MissingPricesError(f"No price is known for {', '.join(symbols)}.", symbols=symbols)

@@ -1,0 +1,249 @@
+"""The service: `python main.py` starts it; `create_app` is what a server or a test runs."""
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import Final, NoReturn
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from tortoise.contrib.fastapi import RegisterTortoise
+
+from app import logs
+from app.db import DATABASE_DOWN, Database, migrate, session, tortoise_config, wait_until_ready
+from app.embedded import start_embedded
+from app.errors import AppError, StartupError
+from app.policies.active import ActivePolicy
+from app.policies.load import load_policy
+from app.providers import build_provider
+from app.providers.base import PriceProvider
+from app.routers import auth, clients, context, errors, health, margin, openapi, positions, stocks, users
+from app.security import PasswordHasher, TokenSigner, load_or_create_password, load_or_create_secret
+from app.services import demo as demo_service
+from app.services import users as users_service
+from app.services.auth import Auth
+from app.services.login_limits import LoginLimits
+from config import Settings, get_settings
+
+_ROUTERS: Final = (auth, users, stocks, clients, positions, margin, health)
+_SHUTDOWN_SECONDS: Final = 3
+_DATABASE_PATIENCE_SECONDS: Final = 30
+_DEMO_PATIENCE_SECONDS: Final = 2.5
+
+_log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> FastAPI:
+    """Return the application; `provider` replaces the configured price source."""
+    app = FastAPI(
+        title=openapi.TITLE,
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        separate_input_output_schemas=False,
+    )
+    app.state.settings = settings
+    app.state.provider = provider or build_provider(settings.price_provider, ttl_seconds=settings.price_ttl_seconds)
+    app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
+    app.state.auth = Auth(
+        signer=TokenSigner(_secret(settings), seconds=settings.access_token_seconds),
+        limits=LoginLimits(attempts=settings.login_attempts, window_seconds=settings.login_window_seconds),
+        refresh_seconds=settings.refresh_token_seconds,
+    )
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
+    app.add_middleware(context.RequestContext, seconds=settings.request_seconds, max_body_bytes=settings.max_body_bytes)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    errors.install(app, database_down=DATABASE_DOWN)
+    openapi.install(app)
+    return app
+
+
+def database_of(settings: Settings) -> Database:
+    """Return where this process finds its database."""
+    assert settings.database_url is not None, "main() starts the embedded server and names it"
+    return Database(
+        url=settings.database_url.get_secret_value(),
+        pool_size=settings.pool_size,
+        statement_cache_size=settings.statement_cache_size,
+    )
+
+
+def _secret(settings: Settings) -> str:
+    """Return the key that signs tokens: the configured one, or the one that the first start made."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    return load_or_create_secret(settings.data_dir)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Connect, serve, let go."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(app.state.provider.aclose)
+        config = tortoise_config(database_of(app.state.settings))
+        await stack.enter_async_context(RegisterTortoise(app, config=config))
+        yield
+
+
+def worker() -> FastAPI:
+    """Return the application of one server process; uvicorn calls this in each."""
+    settings = get_settings()
+    logs.configure(log_format=settings.log_format, level=settings.log_level)
+    if settings.workers > 1:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True, name="parent-watch").start()
+    return create_app(settings)
+
+
+def _end_with(parent: int) -> NoReturn:
+    """End this process soon after its parent, even one that was killed."""
+    while os.getppid() == parent:
+        time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_SHUTDOWN_SECONDS)
+    os._exit(1)
+
+
+async def prepare(settings: Settings, *, demo: bool) -> None:
+    """
+    Make the database fit for service: schema, administrator, and demo data where asked for.
+
+    Raises:
+        StartupError: the database cannot be reached, is too old or too new.
+    """
+    database = database_of(settings)
+    await wait_until_ready(database, seconds=_DATABASE_PATIENCE_SECONDS)
+    await migrate(database)
+    async with session(database):
+        await _ensure_admin(settings)
+        if demo and await demo_service.is_empty():
+            await _insert_demo(settings)
+
+
+async def _ensure_admin(settings: Settings) -> None:
+    """Make the first administrator; a password that was made for it is shown once, at a terminal."""
+    password = settings.admin_password.get_secret_value() if settings.admin_password else None
+    created = await users_service.ensure_admin(
+        settings.admin_username,
+        password=password,
+        make_password=lambda: load_or_create_password(settings.data_dir, settings.admin_username.lower()),
+        passwords=PasswordHasher(),
+    )
+    if created and password is None:
+        _show_password(settings, settings.admin_username.lower())
+
+
+async def _insert_demo(settings: Settings) -> None:
+    """Store demo clients and users at the prices that can be had within a moment."""
+    provider = build_provider(settings.price_provider, ttl_seconds=settings.price_ttl_seconds)
+    try:
+        quotes = await demo_service.fetch_quotes(
+            provider=provider, base_currency=settings.base_currency, seconds=_DEMO_PATIENCE_SECONDS
+        )
+    finally:
+        await provider.aclose()
+    seeded = await demo_service.seed(
+        quotes, base_currency=settings.base_currency, data_dir=settings.data_dir, passwords=PasswordHasher()
+    )
+    if seeded.sampled:
+        _log.warning("no live prices; sample prices stand in", symbols=seeded.sampled)
+    for username in demo_service.USERNAMES:
+        _show_password(settings, username)
+
+
+def _show_password(settings: Settings, username: str) -> None:
+    """Say where a new password is kept, and at a terminal what it is."""
+    path = settings.data_dir / "passwords" / username
+    shown = f": {load_or_create_password(settings.data_dir, username)}" if sys.stderr.isatty() else ""
+    print(f"New user {username}{shown} (kept in {path})", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    arguments = _arguments()
+    try:
+        settings = _settings()
+        logs.configure(log_format=settings.log_format, level=settings.log_level)
+        _check_port(settings)
+        load_policy(settings.margin_policy)
+        # SIGTERM must unwind, so that the embedded server ends with us and not after us.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        with ExitStack() as stack:
+            settings = _with_database(settings, stack)
+            asyncio.run(prepare(settings, demo=arguments.demo))
+            _serve(settings)
+    except AppError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Margin risk service. Settings come from the environment or .env.")
+    parser.add_argument("--demo", action="store_true", help="put demo data into the embedded database if it is empty")
+    return parser.parse_args()
+
+
+def _settings() -> Settings:
+    """Return the settings, or one line per setting that makes no sense."""
+    try:
+        return get_settings()
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise StartupError("settings: " + "; ".join(faults)) from error
+
+
+def _check_port(settings: Settings) -> None:
+    """Refuse a taken port before a database is started for nothing."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise StartupError(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Stop what uses that port, or set RISK_PORT to another."
+            ) from error
+
+
+def _with_database(settings: Settings, stack: ExitStack) -> Settings:
+    """Return the settings with a database in them: the one they name, or the embedded one, started here."""
+    if settings.database_url is not None:
+        return settings
+    server = stack.enter_context(start_embedded(settings.data_dir))
+    os.environ["DATABASE_URL"] = server.url  # noqa: TID251 - how the workers, which are other processes, find it
+    get_settings.cache_clear()
+    return get_settings()
+
+
+def _serve(settings: Settings) -> None:
+    """Serve until a signal; requests under way get a few seconds to finish."""
+    if sys.stderr.isatty():
+        print(f"Open http://{settings.host}:{settings.port}/docs", file=sys.stderr)
+    uvicorn.run(
+        "main:worker",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()
