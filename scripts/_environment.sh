@@ -65,7 +65,7 @@ find_python() {
     [ -z "$incomplete" ] || die "$incomplete cannot make virtual environments: install its venv module" \
         "(Debian, Ubuntu: apt install $incomplete-venv)."
     die "Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH" \
-        "($(python3 --version 2>&1 || echo 'no python3 at all'))."
+        "(python3 is $(python3 --version 2>/dev/null || echo missing))."
 }
 
 # One installation at a time. The lock belongs to descriptor 9, so it ends with this process, however that ends.
