@@ -19,7 +19,7 @@ CLIENT_RATE_LIMIT: Final = RATE_SCALE
 @kernel(BOOLEAN, INT64, INT)
 def offsets_fit(offsets: Int64, positions: int) -> bool:
     """Return whether offsets rise from 0 to the number of positions."""
-    fits = offsets[0] == 0 and offsets[-1] == positions
+    fits = bool(offsets[0] == 0) & bool(offsets[-1] == positions)
     for i in range(1, len(offsets)):
         fits &= offsets[i - 1] <= offsets[i]
     return fits

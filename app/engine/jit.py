@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
+from numba import types
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
 _STAMP = sha256(b"\0".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()
 
 
-def kernel(returns: Callable[..., object], *arguments: object) -> Callable[[Function], Function]:
+def kernel(returns: types.Type, *arguments: types.Type) -> Callable[[Function], Function]:
     """Compile a function for these numba types; calling it releases the GIL."""
     signature = returns(*arguments)
 
@@ -28,7 +29,7 @@ def kernel(returns: Callable[..., object], *arguments: object) -> Callable[[Func
         dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
         with contextlib.suppress(RuntimeError):  # no directory to cache in
             dispatcher.enable_caching()
-            dispatcher._cache._cache_file._source_stamp = _STAMP
+            vars(dispatcher)["_cache"]._cache_file._source_stamp = _STAMP  # noqa: SLF001 -- numba has no public way
         dispatcher.compile(signature)
         dispatcher.disable_compile()
         return cast("Function", dispatcher)

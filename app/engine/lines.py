@@ -6,7 +6,7 @@ import numpy as np
 
 from app.engine.arrays import Int64
 from app.engine.jit import inlined
-from app.engine.rules import CONC_COUNT, CONC_STEPS, MAX_STEPS, STOCKS_ONLY, STYLE, TOP, Style
+from app.engine.rules import CONC_RATES, CONC_STEPS, MAX_STEPS, STOCKS_ONLY, STYLE, TOP, Style
 from app.engine.terms import BY_CONCENTRATION, CENTS_PER_UNIT, CONC_SHIFT, IS_STOCK
 from app.engine.units import MISSING, MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE, RATE_SCALE, REQUIREMENT_LIMIT
 
@@ -18,48 +18,44 @@ ESTIMATE_ERROR: Final = 5e-15
 TOO_LARGE: Final = 2 * REQUIREMENT_LIMIT
 """Stands for every amount beyond it; the client's row is refused anyway."""
 ADDITIVE: Final = int(Style.ADDITIVE)
+GREATER_OF: Final = int(Style.GREATER_OF)
 
 
 @inlined
-def value_of(quantity: int, price: int, unit: float) -> int:
+def is_clear(estimate: float) -> bool:
+    """Return whether the nearest cent to a float64 estimate is right: not near half a cent, not huge, not NaN."""
+    return abs(estimate - np.rint(estimate)) < 0.5 - abs(estimate) * ESTIMATE_ERROR  # type: ignore[no-any-return]
+
+
+@inlined
+def value_of(quantity: np.int64, price: np.int64, unit: float) -> np.int64:
     """
     Return quantity x price in cents, rounded half away from zero; MISSING where `unit` is NaN.
 
-    A float64 estimate decides unless it lies so near half a cent, or is so large, that its error could matter.
+    Where the float64 estimate is not clear, the remainder corrects it. The estimate is a few cents off at most, so the
+    remainder is far below 2^63, and wrapping int64 products give it exactly.
     """
     estimate = quantity * unit
-    cents = np.rint(estimate)
-    if abs(estimate - cents) < 0.5 - abs(estimate) * ESTIMATE_ERROR:
-        return np.int64(cents)
-    return _exact_value_of(quantity, price, estimate)
-
-
-@inlined
-def _exact_value_of(quantity: int, price: int, estimate: float) -> int:
-    """
-    Correct the estimate by the remainder, which wrapping int64 products give exactly.
-
-    The estimate is at most a few cents off, so the remainder is far below 2^63.
-    """
+    if is_clear(estimate):
+        return np.int64(np.rint(estimate))
     if np.isnan(estimate):
         return np.int64(MISSING)
     if abs(estimate) >= TOO_LARGE:
         return np.int64(TOO_LARGE)
     cents = np.int64(np.rint(abs(estimate)))
-    rest = abs(quantity) * price - cents * CENT
-    cents += (rest + HALF_CENT) // CENT
+    cents += (abs(quantity) * price - cents * CENT + HALF_CENT) // CENT
     return cents if quantity > 0 else -cents
 
 
 @inlined
-def share_of(value: int, rate: int) -> int:
+def share_of(value: np.int64, rate: np.int64) -> np.int64:
     """Return value x rate in cents, rounded half up; both are at least 0 and their product is below 2^64."""
     product = np.uint64(value) * np.uint64(rate) + np.uint64(RATE_SCALE // 2)
     return np.int64(product // np.uint64(RATE_SCALE))
 
 
 @inlined
-def asked(value: int, quantity: int, rate: int, floor: int) -> int:
+def asked(value: np.int64, quantity: np.int64, rate: np.int64, floor: np.int64) -> np.int64:
     """Return the greater of rate x value and floor x quantity, in cents; the quantity is taken without its sign."""
     amount = share_of(value, rate)
     if floor > 0:
@@ -68,15 +64,23 @@ def asked(value: int, quantity: int, rate: int, floor: int) -> int:
 
 
 @inlined
-def concentrated(rule: Int64, value: int, total: int, rate: int, code: int) -> tuple[int, int]:
-    """Return rate and code of a position that is `value` of a portfolio of `total`, add-ons included."""
-    if rule[STOCKS_ONLY] and not code & IS_STOCK:
-        return rate, code
-    for k in range(rule[CONC_COUNT] - 1, -1, -1):
-        excess = value * RATE_SCALE - rule[CONC_STEPS + k] * total
-        step = rule[CONC_STEPS + MAX_STEPS + k]
-        if rule[STYLE] == ADDITIVE and excess > 0:
-            return min(rate + step, rule[TOP]), code | BY_CONCENTRATION | k << CONC_SHIFT
-        if rule[STYLE] != ADDITIVE and excess >= 0 and step > rate:
-            return step, code | BY_CONCENTRATION | k << CONC_SHIFT
-    return rate, code
+def fill_limits(rule: Int64, side: int, total: np.int64, limits: Int64) -> None:
+    """Write, for every concentration step, the number that 10,000 x value exceeds where the step holds."""
+    for k in range(MAX_STEPS):
+        limits[side, k] = rule[side, CONC_STEPS + k] * total - (rule[side, STYLE] == GREATER_OF)
+
+
+@inlined
+def concentrated(
+    rule: Int64, side: np.uint64, limits: Int64, value: np.int64, rate: np.int64, code: np.int64
+) -> tuple[np.int64, np.int64]:
+    """Return rate and code of a position of this value, add-ons included."""
+    held = np.uint64(0)
+    for k in range(MAX_STEPS):
+        held += np.uint64(value * RATE_SCALE > limits[side, k])
+    if rule[side, STOCKS_ONLY] and not code & IS_STOCK:
+        held = np.uint64(0)
+    step = rule[side, np.uint64(CONC_RATES) + held]
+    raised = min(rate + step, rule[side, TOP]) if rule[side, STYLE] == ADDITIVE else max(rate, step)
+    note = BY_CONCENTRATION | np.int64(held) - 1 << CONC_SHIFT
+    return raised, code | note if raised > rate else code

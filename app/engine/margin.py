@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from app.engine import kernel
 from app.engine.arrays import Bool, Float64, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
+from app.engine.kernel import revalue
+from app.engine.rows import COMPLETE, LINE_FIGURES, TOTALS
 from app.engine.rules import MarginRules
 from app.engine.terms import TERM_WIDTH, fill_terms
 
@@ -57,7 +58,7 @@ class MarginReport:
     @property
     def complete(self) -> Bool:
         """(C,) whether the client's figures are there."""
-        return self.status == kernel.COMPLETE
+        return np.equal(self.status, COMPLETE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +106,7 @@ def position_report(
     book: Book, prices: Prices, instruments: Instruments, rules: MarginRules
 ) -> tuple[MarginReport, PositionReport]:
     """Compute the margin report together with the figures of every position, by the same arithmetic."""
-    lines = np.empty((kernel.LINE_FIGURES, len(book.quantity)), np.int64)
+    lines = np.empty((LINE_FIGURES, len(book.quantity)), np.int64)
     return _revalue(book, prices, instruments, rules, lines, 1), PositionReport(*lines)
 
 
@@ -113,17 +114,13 @@ def _revalue(
     book: Book, prices: Prices, instruments: Instruments, rules: MarginRules, lines: Int64 | None, threads: int | None
 ) -> MarginReport:
     clients = len(book.client_ids)
-    status, totals = np.empty(clients, np.int8), np.empty((kernel.TOTALS, clients), np.int64)
+    status, totals = np.empty(clients, np.int8), np.empty((TOTALS, clients), np.int64)
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate)
     packed = rules.packed(prices.usd_rate)
     price, unit, terms = _symbol_terms(book, prices, instruments, rules)
     inputs = (*columns, price, unit, terms, packed.numbers, packed.concentration)
     results = (status, totals, np.empty((0, 0), np.int64) if lines is None else lines)
-    if lines is not None:
-        kernel.revalue_lines(0, clients, *inputs, *results)
-    else:
-        run = kernel.revalue_flat if packed.is_flat else kernel.revalue
-        _over_threads(lambda first, last: run(first, last, *inputs, *results), book.offsets, threads)
+    _over_threads(lambda first, last: revalue(first, last, *inputs, *results), book.offsets, threads)
     return MarginReport(status, *totals)
 
 

@@ -25,9 +25,12 @@ SHORT_CAP: Final = 18 * RATE_SCALE
 # Columns of a packed side of a layer; the steps follow, MAX_STEPS of each kind.
 RATE, FLOOR, CAP, LEVERAGE, NOT_MARGINABLE, OWN_RATES, COUNT, STEPS = range(8)
 SIDE_WIDTH: Final = STEPS + 3 * MAX_STEPS
-# Columns of a packed side of a concentration rule, likewise.
-STYLE, DEBIT, STOCKS_ONLY, TOP, CONC_COUNT, CONC_STEPS = range(6)
-CONC_WIDTH: Final = CONC_STEPS + 2 * MAX_STEPS
+OUT_OF_REACH: Final = RATE_SCALE + 1
+"""A share that no position has; it stands where there is no step."""
+# Columns of a packed side of a concentration rule: shares of the steps, then a 0 for "no step" and their rates.
+STYLE, DEBIT, STOCKS_ONLY, TOP, CONC_STEPS = range(5)
+CONC_RATES: Final = CONC_STEPS + MAX_STEPS
+CONC_WIDTH: Final = CONC_RATES + 1 + MAX_STEPS
 
 
 class ClientRate(IntEnum):
@@ -123,6 +126,8 @@ class Concentration:
             assert all(0 <= step.rate <= RATE_SCALE for step in steps), "a step's rate is at most 1"
             shares = [step.share for step in steps]
             assert all(low < high for low, high in itertools.pairwise(shares)), "steps rise"
+            rates = [step.rate for step in steps]
+            assert rates == sorted(rates), "a larger share asks no less"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +147,13 @@ class PackedRules:
     Attributes:
         layers: (2, 2, SIDE_WIDTH) exchange and house, long and short.
         concentration: (2, CONC_WIDTH) long and short.
-        numbers: flat rate, what a client's own rate does, whether the exchange and the house ask something of everybody.
-        is_flat: whether one rate is asked of every position.
+        numbers: the flat rate, what a client's own rate does, and whether exchange and house ask something of everybody.
         in_dollars: whether a rule is stated in US dollars, and so needs their rate.
     """
 
     layers: Int64
     concentration: Int64
     numbers: Int64
-    is_flat: bool
     in_dollars: bool
 
 
@@ -207,7 +210,7 @@ def _pack(rules: MarginRules, usd_rate: int) -> PackedRules:
     asks_house = house.long is not None or house.short is not None
     numbers = np.array([rules.flat_rate, house.client_rate, rules.exchange is not None, asks_house], np.int64)
     concentration = _pack_concentration(rules.concentration, usd_rate)
-    return PackedRules(layers, concentration, numbers, rules.flat_rate >= 0, rules.in_dollars)
+    return PackedRules(layers, concentration, numbers, rules.in_dollars)
 
 
 def _pack_side(row: Int64, layer: Layer, side: Side | None, usd_rate: int) -> None:
@@ -231,9 +234,9 @@ def _pack_concentration(rule: Concentration | None, usd_rate: int) -> Int64:
     debit = np.iinfo(np.int64).min if rule.minimum_debit is None else divide(rule.minimum_debit * usd_rate, PRICE_SCALE)
     for row, steps, top in zip(packed, (rule.long, rule.short), (RATE_SCALE, SHORT_CAP), strict=True):
         row[: TOP + 1] = (rule.style, debit, rule.stocks_only, top)
-        row[CONC_COUNT] = len(steps)
+        row[CONC_STEPS:CONC_RATES] = OUT_OF_REACH
         row[CONC_STEPS : CONC_STEPS + len(steps)] = [step.share for step in steps]
-        row[CONC_STEPS + MAX_STEPS : CONC_STEPS + MAX_STEPS + len(steps)] = [step.rate for step in steps]
+        row[CONC_RATES + 1 : CONC_RATES + 1 + len(steps)] = [step.rate for step in steps]
     return packed
 
 

@@ -42,13 +42,13 @@ CENTS_PER_UNIT: Final = 1e-12
 
 
 @inlined
-def scaled_rate(rate: int, factor: int) -> int:
+def scaled_rate(rate: np.int64, factor: np.int64) -> np.int64:
     """Return rate x factor, all in 1e-4, rounded half up."""
     return (rate * factor + RATE_SCALE // 2) // RATE_SCALE
 
 
 @inlined
-def side_terms(side: Int64, price: int, factor: int, own: int, marginable: bool) -> tuple[int, int, int]:
+def side_terms(side: Int64, price: np.int64, factor: np.int64, own: np.int64, marginable: bool) -> tuple[int, int, int]:  # noqa: FBT001 -- kernels pass by position
     """Return rate, amount a share and code that one side of a layer asks at this price."""
     rate, floor, code, stepped = side[RATE], side[FLOOR], BY_BASE, False
     for k in range(side[COUNT]):
@@ -68,7 +68,7 @@ def side_terms(side: Int64, price: int, factor: int, own: int, marginable: bool)
 
 
 @kernel(VOID, INT64_3D, INT64, INT64, BOOL, INT64, INT64, BOOL, FLOAT64_OUT, INT64_3D_OUT)
-def fill_terms(
+def fill_terms(  # noqa: PLR0913 -- one column an argument
     layers: Int64,
     price: Int64,
     leverage: Int64,
