@@ -3,6 +3,8 @@
 import asyncio
 import threading
 
+import pytest
+
 from app.errors import UnavailableError
 from app.security import PasswordHasher
 from tests.auth.conftest import PASSWORD, WEAK_HASH
