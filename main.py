@@ -27,7 +27,7 @@ from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
 from app.providers import build_provider
 from app.providers.base import PriceProvider
-from app.routers import auth, clients, context, errors, health, margin, openapi, positions, stocks, users
+from app.routers import auth, clients, context, errors, health, instruments, margin, openapi, positions, stocks, users
 from app.security import PasswordHasher, TokenSigner, load_or_create_password, load_or_create_secret
 from app.services import demo as demo_service
 from app.services import users as users_service
@@ -35,7 +35,7 @@ from app.services.auth import Auth
 from app.services.login_limits import LoginLimits
 from config import Settings, get_settings
 
-_ROUTERS: Final = (auth, users, stocks, clients, positions, margin, health)
+_ROUTERS: Final = (auth, users, stocks, clients, positions, margin, instruments, health)
 _SHUTDOWN_SECONDS: Final = 3
 _DATABASE_PATIENCE_SECONDS: Final = 30
 _DEMO_PATIENCE_SECONDS: Final = 2.5

@@ -4,7 +4,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 #: A JSON number carries this many digits to every client and back unchanged (IEEE 754 double).
 EXACT_DIGITS = 15
@@ -44,50 +53,51 @@ def _not_zero(value: Decimal) -> Decimal:
     return value
 
 
-def _json(**schema: float) -> WithJsonSchema:
+def json_number(**schema: JsonValue) -> WithJsonSchema:
     """Return the JSON schema of a number within bounds."""
     return WithJsonSchema({"type": "number"} | schema)
 
 
-_EXACT = (BeforeValidator(_from_json_number), AfterValidator(_exact))
+#: Marks a decimal that arrives as a JSON number and goes back as the same one.
+EXACT = (BeforeValidator(_from_json_number), AfterValidator(_exact))
 _TRILLION = Decimal(10) ** 12
 _PRICE_LIMIT = Decimal(10) ** 10
 
 #: Units of a stock, at most 6 decimals; negative = short; never 0.
 QuantityIn = Annotated[
     Decimal,
-    *_EXACT,
+    *EXACT,
     Field(gt=-_TRILLION, lt=_TRILLION, decimal_places=6, allow_inf_nan=False),
     AfterValidator(_not_zero),
-    _json(exclusiveMinimum=-1e12, exclusiveMaximum=1e12),
+    json_number(exclusiveMinimum=-1e12, exclusiveMaximum=1e12),
 ]
 #: Price of one unit, at most 8 decimals.
 PriceIn = Annotated[
     Decimal,
-    *_EXACT,
+    *EXACT,
     Field(gt=0, lt=_PRICE_LIMIT, decimal_places=8, allow_inf_nan=False),
-    _json(exclusiveMinimum=0, exclusiveMaximum=1e10),
+    json_number(exclusiveMinimum=0, exclusiveMaximum=1e10),
 ]
 #: Price once paid for one unit; a gift has cost 0.
 CostIn = Annotated[
     Decimal,
-    *_EXACT,
+    *EXACT,
     Field(ge=0, lt=_PRICE_LIMIT, decimal_places=8, allow_inf_nan=False),
-    _json(minimum=0, exclusiveMaximum=1e10),
+    json_number(minimum=0, exclusiveMaximum=1e10),
 ]
 #: Account currency, whole cents; negative = cash credit.
 MoneyIn = Annotated[
     Decimal,
-    *_EXACT,
+    *EXACT,
     Field(gt=-_TRILLION, lt=_TRILLION, decimal_places=2, allow_inf_nan=False),
-    _json(exclusiveMinimum=-1e12, exclusiveMaximum=1e12),
+    json_number(exclusiveMinimum=-1e12, exclusiveMaximum=1e12),
 ]
 #: A client's own maintenance rate, a fraction of value.
 RateIn = Annotated[
     Decimal,
-    *_EXACT,
+    *EXACT,
     Field(gt=0, le=1, decimal_places=4, allow_inf_nan=False),
-    _json(exclusiveMinimum=0, maximum=1),
+    json_number(exclusiveMinimum=0, maximum=1),
 ]
 
 

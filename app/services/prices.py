@@ -42,6 +42,15 @@ with quote as (
     insert into price_history (symbol, price, currency, "timestamp", source)
     select symbol, current_price, currency, "timestamp", source from quote
     on conflict (symbol, "timestamp") do nothing
+), known as (
+    insert into instrument (symbol, name, currency, quote_type, updated_at)
+    select symbol, name, currency, quote_type, now() from quote where symbol not like '%=X'
+    on conflict (symbol) do update set
+        name = coalesce(excluded.name, instrument.name), currency = excluded.currency,
+        quote_type = coalesce(excluded.quote_type, instrument.quote_type), updated_at = excluded.updated_at
+    where (instrument.name, instrument.currency, instrument.quote_type) is distinct from
+        (coalesce(excluded.name, instrument.name), excluded.currency,
+         coalesce(excluded.quote_type, instrument.quote_type))
 )
 insert into market_data ({_NAMES}) select {_NAMES} from quote
 on conflict (symbol) do update set {_UPDATES}
