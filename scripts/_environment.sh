@@ -21,10 +21,14 @@ is_supported() {
     "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null </dev/null
 }
 
-# Installs what the named requirements files list, unless exactly that was done before.
+# Installs what the named requirements files list, and compiles the numeric kernels, unless that was done before.
 require() {
     cd "$root"
-    is_installed "$@" && return
+    is_installed "$@" || install_once "$@"
+    is_compiled || compile_kernels
+}
+
+install_once() {
     local base
     base=$(find_python)
     take_lock "$base"
@@ -97,14 +101,23 @@ install() {
     rm -f "$venv"/installed-*
     : >"$venv/.installing"
     attempt "The packages could not be installed." "$python" -m pip install --quiet "${arguments[@]}"
-    if [ -e app/engine/compile.py ]; then
-        attempt "The numeric kernels could not be compiled." "$python" -m app.engine.compile
-    fi
     for file in "$@"; do
         cp "$file" "$(stamp_of "$file")"
     done
     rm "$venv/.installing"
     say "Installed."
+}
+
+# True while no source of the engine is newer than the last compilation.
+is_compiled() {
+    [ -e "$venv/compiled" ] && [ -z "$(find app/engine -name '*.py' -newer "$venv/compiled")" ]
+}
+
+compile_kernels() {
+    say "Compiling the numeric kernels."
+    : >"$venv/compiling" # before the sources are read, so that a later change counts
+    attempt "The numeric kernels could not be compiled." "$python" -m app.engine.compile
+    mv "$venv/compiling" "$venv/compiled"
 }
 
 # Runs a command silently; shows what it said, and what that means, if it fails.
