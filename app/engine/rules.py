@@ -147,7 +147,7 @@ class PackedRules:
     Attributes:
         layers: (2, 2, SIDE_WIDTH) exchange and house, long and short.
         concentration: (2, CONC_WIDTH) long and short.
-        numbers: the flat rate, what a client's own rate does, and whether exchange and house ask something of everybody.
+        numbers: the flat rate, what a client's own rate does, and whether exchange and house ask something of everyone.
         in_dollars: whether a rule is stated in US dollars, and so needs their rate.
     """
 
