@@ -18,10 +18,19 @@ IBKR = "https://www.interactivebrokers.co.jp/en/index.php?f=4745&p=overview3"
 
 
 def report_on(
-    holdings: dict[str, tuple[int, str]], loan: int, rate: str | None = None, *, rules: MarginRules = FLAT, leverage: int = 1
+    holdings: dict[str, tuple[int, str]],
+    loan: int,
+    rate: str | None = None,
+    *,
+    rules: MarginRules = FLAT,
+    leverage: int = 1,
 ) -> MarginReport:
     market = {symbol: Listed(Decimal(price), Decimal(leverage)) for symbol, (_, price) in holdings.items()}
-    account = Account([(s, Decimal(quantity)) for s, (quantity, _) in holdings.items()], Decimal(loan), Decimal(rate) if rate else None)
+    account = Account(
+        [(s, Decimal(quantity)) for s, (quantity, _) in holdings.items()],
+        Decimal(loan),
+        Decimal(rate) if rate else None,
+    )
     book = build_book([account], tuple(market))
     return margin_report(book, build_prices(market), build_instruments(market), rules)
 
@@ -29,8 +38,12 @@ def report_on(
 def dollars(report: MarginReport) -> tuple[float, float, float, float, float]:
     """Return value, equity, requirement, excess and shortfall."""
     columns = (
-        report.portfolio_value, report.net_equity, report.margin_requirement, report.margin_excess, report.margin_shortfall,
-    )  # fmt: skip
+        report.portfolio_value,
+        report.net_equity,
+        report.margin_requirement,
+        report.margin_excess,
+        report.margin_shortfall,
+    )
     value, equity, requirement, excess, shortfall = (int(column[0]) / 100 for column in columns)
     return value, equity, requirement, excess, shortfall
 
@@ -111,7 +124,7 @@ def test_short_at_ten_dollars_asks_five_a_share() -> None:
 
 
 def test_short_trigger_of_a_credit_balance_is_no_call_and_a_cent_more_is_one() -> None:
-    """S7BLOG-SHORT: http://finra-series-7-exam-review.blogspot.com/2014/05/margin-outline_8.html, 100,000 at 130,000."""
+    """S7BLOG-SHORT: http://finra-series-7-exam-review.blogspot.com/2014/05/margin-outline_8.html."""
     at, above = (report_on({"A": (-1000, price)}, -130_000, rules=FINRA) for price in ("100", "100.01"))
 
     assert (at.margin_excess[0], at.margin_shortfall[0]) == (0, 0)
