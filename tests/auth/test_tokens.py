@@ -1,6 +1,7 @@
 """Access tokens: what is refused, one forgery at a time."""
 
 import base64
+import hmac
 import json
 import time
 from collections.abc import Callable
@@ -95,6 +96,17 @@ def test_a_token_with_our_signature_needs_every_claim(signer: TokenSigner, chang
 def test_a_forged_token_is_refused(signer: TokenSigner, forge: Callable[[], str]) -> None:
     with pytest.raises(AuthenticationError):
         signer.read(forge())
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS384", "RS256", "hs256", None])
+def test_a_token_that_names_another_algorithm_is_refused_even_with_our_signature(
+    signer: TokenSigner, algorithm: str | None
+) -> None:
+    signed = f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims())}"
+    signature = hmac.digest(SECRET.encode(), signed.encode(), "sha256")
+
+    with pytest.raises(AuthenticationError):
+        signer.read(f"{signed}.{part(signature)}")
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
