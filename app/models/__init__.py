@@ -1,18 +1,29 @@
 """Tables. A unit stands behind each column as a `#:` comment, which becomes the column's comment in PostgreSQL."""
 
+from app.models.calls import CallState, CallType, MarginCall, MarginCallEvent
 from app.models.client import Client, Margin, Position
+from app.models.journal import AuditEntry, BookChange, Event, Webhook, WebhookDelivery
 from app.models.market import Instrument, MarketData, PriceHistory
 from app.models.user import LoginAttempt, RefreshToken, Role, User
 
 __all__ = [
+    "AuditEntry",
+    "BookChange",
+    "CallState",
+    "CallType",
     "Client",
+    "Event",
     "Instrument",
     "LoginAttempt",
     "Margin",
+    "MarginCall",
+    "MarginCallEvent",
     "MarketData",
     "Position",
     "PriceHistory",
     "RefreshToken",
     "Role",
     "User",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -1,0 +1,141 @@
+"""The book: totals, counts by state, and clients ranked by urgency."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+from tortoise import connections
+
+from app.engine.margin import MarginReport
+from app.services import ranking
+from app.services.book import Holdings
+from app.services.margin import money
+from app.services.ranking import Cursor, Sort, State
+
+
+@dataclass(frozen=True, slots=True)
+class BookItem:
+    """One client of the book; figures are None where it is incomplete."""
+
+    client_id: int
+    name: str
+    state: State
+    portfolio_value: Decimal | None
+    loan_amount: Decimal
+    net_equity: Decimal | None
+    margin_requirement: Decimal | None
+    margin_shortfall: Decimal | None
+    cushion: float | None
+    drop: float | None
+    rise: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookSummary:
+    """Counts over all clients, sums over the complete ones, and one page of clients."""
+
+    timestamp: datetime
+    clients: int
+    calls: int
+    warnings: int
+    incomplete: int
+    portfolio_value: Decimal
+    loan_amount: Decimal
+    net_equity: Decimal
+    margin_requirement: Decimal
+    margin_shortfall: Decimal
+    items: list[BookItem]
+    #: Behind the last item; None where it is the last page.
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Valued:
+    """A book, its report, and where each client stands; columns of C rows."""
+
+    holdings: Holdings
+    report: MarginReport
+    states: NDArray[np.int8]
+    drop: NDArray[np.float64]
+    rise: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which clients to show."""
+
+    sort: Sort = Sort.SHORTFALL
+    state: State | None = None
+    after: Cursor | None = None
+    limit: int = 100
+
+
+async def summarise(valued: Valued, page: Page) -> BookSummary:
+    """Return totals and one page; names are fetched for the clients of the page alone."""
+    report, book = valued.report, valued.holdings.book
+    keys = _keys(valued, page.sort)
+    wanted = np.ones(len(keys), np.bool_) if page.state is None else valued.states == ranking.CODES[page.state]
+    rows = ranking.page(keys, book.client_ids, wanted, after=page.after, limit=page.limit)
+    names = await _names([int(book.client_ids[row]) for row in rows])
+    complete = report.complete
+    counts = np.bincount(valued.states, minlength=len(State))
+    return BookSummary(
+        timestamp=datetime.now(UTC),
+        clients=len(keys),
+        calls=int(counts[ranking.CODES[State.CALL]]),
+        warnings=int(counts[ranking.CODES[State.WARNING]]),
+        incomplete=int(counts[ranking.CODES[State.INCOMPLETE]]),
+        portfolio_value=money(report.portfolio_value[complete].sum()),
+        loan_amount=money(book.loan[complete].sum()),
+        net_equity=money(report.net_equity[complete].sum()),
+        margin_requirement=money(report.margin_requirement[complete].sum()),
+        margin_shortfall=money(report.margin_shortfall[complete].sum()),
+        items=[_item(valued, int(row), names) for row in rows],
+        next=Cursor(float(keys[rows[-1]]), int(book.client_ids[rows[-1]])) if len(rows) == page.limit else None,
+    )
+
+
+def _keys(valued: Valued, sort: Sort) -> NDArray[np.float64]:
+    """Return (C,) what the clients are ranked by, the most urgent smallest; infinite where it is not known."""
+    match sort:
+        case Sort.SHORTFALL:
+            keys = -valued.report.margin_shortfall.astype(np.float64)
+        case Sort.CUSHION:
+            keys = ranking.cushions(valued.report)
+        case Sort.DISTANCE:
+            keys = np.fmin(valued.drop, valued.rise)
+    return np.where(valued.report.complete & ~np.isnan(keys), keys, np.inf)
+
+
+def _item(valued: Valued, row: int, names: dict[int, str]) -> BookItem:
+    report, book = valued.report, valued.holdings.book
+    complete = bool(report.complete[row])
+    client_id = int(book.client_ids[row])
+    gross = int(report.long_market_value[row] - report.short_market_value[row])
+    return BookItem(
+        client_id=client_id,
+        name=names.get(client_id, ""),
+        state=list(State)[valued.states[row]],
+        portfolio_value=money(report.portfolio_value[row]) if complete else None,
+        loan_amount=money(book.loan[row]),
+        net_equity=money(report.net_equity[row]) if complete else None,
+        margin_requirement=money(report.margin_requirement[row]) if complete else None,
+        margin_shortfall=money(report.margin_shortfall[row]) if complete else None,
+        cushion=round(int(report.margin_excess[row]) / gross, 8) if complete and gross else None,
+        drop=_known(valued.drop[row]),
+        rise=_known(valued.rise[row]),
+    )
+
+
+def _known(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+async def _names(client_ids: list[int]) -> dict[int, str]:
+    """Return the names of some clients."""
+    rows = await connections.get("default").execute_query_dict(
+        "select id, name from client where id = any($1::bigint[])", [client_ids]
+    )
+    return {row["id"]: row["name"] for row in rows}
