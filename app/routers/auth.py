@@ -14,7 +14,7 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 
 
 @router.post(
-    "/token", operation_id="create_token", summary="Log in with a password", responses=problems(400, 401, 422, 429, 503)
+    "/token", operation_id="create_token", summary="Log in with a password", responses=problems(401, 413, 422, 429, 503)
 )
 async def create_token(
     form: Annotated[LoginIn, Form()], request: Request, response: Response, auth: AuthDep
@@ -26,7 +26,7 @@ async def create_token(
 
 
 @router.post(
-    "/refresh", operation_id="refresh_token", summary="Exchange a refresh token", responses=problems(401, 422, 503)
+    "/refresh", operation_id="refresh_token", summary="Exchange a refresh token", responses=problems(401, 413, 422, 503)
 )
 async def refresh_token(body: RefreshIn, response: Response, auth: AuthDep) -> TokenOut:
     """Return new tokens; the token sent is used up, and sending it again ends every token that descends from it."""

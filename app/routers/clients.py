@@ -26,7 +26,7 @@ async def list_clients(
     operation_id="create_client",
     summary="Create a client",
     status_code=status.HTTP_201_CREATED,
-    responses=problems(401, 403, 422, 503),
+    responses=problems(401, 403, 413, 422, 503),
 )
 async def create_client(body: ClientIn, response: Response, _: StaffDep) -> ClientOut:
     """Store a new client with its loan and own rate."""
@@ -47,7 +47,7 @@ async def get_client(client_id: ClientId, caller: CallerDep) -> ClientOut:
     "/{clientId}",
     operation_id="update_client",
     summary="Change a client's name, loan or own rate",
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(401, 403, 404, 413, 422, 503),
 )
 async def update_client(client_id: ClientId, body: ClientPatchIn, caller: StaffDep) -> ClientOut:
     """Set the fields that the body has; a null rate returns to the policy's."""

@@ -10,21 +10,20 @@ from fastapi.security import OAuth2PasswordBearer
 from app.errors import AuthenticationError
 from app.policies.active import ActivePolicy
 from app.providers.base import PriceProvider
+from app.schemas.base import LARGEST_ID
 from app.services import auth as auth_service
 from app.services.access import Caller, Role
 from app.symbols import SYMBOL_INPUT_PATTERN
 from config import Settings
 
-_LARGEST_ID: Final = 2**63 - 1
-
-ClientId = Annotated[int, Path(alias="clientId", ge=1, le=_LARGEST_ID, description="The client's id.", examples=[1])]
-UserId = Annotated[int, Path(alias="userId", ge=1, le=_LARGEST_ID, description="The user's id.", examples=[1])]
+ClientId = Annotated[int, Path(alias="clientId", ge=1, le=LARGEST_ID, description="The client's id.", examples=[1])]
+UserId = Annotated[int, Path(alias="userId", ge=1, le=LARGEST_ID, description="The user's id.", examples=[1])]
 Symbol = Annotated[
     str,
     Path(max_length=32, pattern=SYMBOL_INPUT_PATTERN, description="Ticker as Yahoo writes it.", examples=["AAPL"]),
 ]
 AfterId = Annotated[
-    int | None, Query(alias="after", ge=0, le=_LARGEST_ID, description="The last id of the page before.")
+    int | None, Query(alias="after", ge=0, le=LARGEST_ID, description="The last id of the page before.")
 ]
 AfterSymbol = Annotated[
     str | None, Query(alias="after", max_length=32, description="The last symbol of the page before.")

@@ -10,24 +10,39 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from app import errors
+from app.routers.openapi import allowed_methods
 from app.schemas.base import FaultOut, ProblemOut
 
 PROBLEM_JSON: Final = "application/problem+json"
+_BAD_REQUEST: Final = 400
+_METHOD_NOT_ALLOWED: Final = 405
 
 #: Status, stable name and title of each class; a subclass without a row of its own has its parent's.
 _KINDS: Final[dict[type[errors.AppError], tuple[int, str, str]]] = {
     errors.AuthenticationError: (401, "unauthenticated", "Not authenticated"),
     errors.PermissionDeniedError: (403, "forbidden", "Not allowed"),
     errors.NotFoundError: (404, "not-found", "Not found"),
-    errors.MissingPricesError: (409, "missing-prices", "Prices missing"),
     errors.ConflictError: (409, "conflict", "Conflict with what is stored"),
+    errors.MissingPricesError: (409, "missing-prices", "Prices missing"),
     errors.InvalidInputError: (422, "invalid-input", "Invalid input"),
     errors.ThrottledError: (429, "too-many-requests", "Too many requests"),
     errors.UnavailableError: (503, "unavailable", "Temporarily unavailable"),
     errors.AppError: (500, "internal", "Internal error"),
 }
-_TITLES: Final = {400: "Bad request", 404: "Not found", 405: "Method not allowed", 413: "Body too large"}
+_TITLES: Final = {404: "Not found", 405: "Method not allowed", 413: "Body too large"}
 _TITLE_OF_STATUS: Final = _TITLES | {status: title for status, _, title in reversed(_KINDS.values())}
+
+#: What an answer of each status says, for the document.
+_EXAMPLES: Final = {
+    401: "The token is not valid, or no longer. Log in again.",
+    403: "This needs the role admin or risk; you have client.",
+    404: "No client 7.",
+    409: "Client 7 holds positions; close them first.",
+    413: "The body may have at most 1048576 bytes.",
+    422: "query.limit: Input should be greater than or equal to 1",
+    429: "Too many wrong passwords. Wait before you try again.",
+    503: "The database does not answer. Try again shortly.",
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -57,13 +72,25 @@ def _documented(status: int) -> dict[str, Any]:
     """Return the OpenAPI response of one status."""
     response: dict[str, Any] = {
         "description": _TITLE_OF_STATUS[status],
-        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _example(status)}},
     }
     header = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(status)
     if header:
         kind = "integer" if header == "Retry-After" else "string"
         response["headers"] = {header: {"schema": {"type": kind}}}
     return response
+
+
+def _example(status: int) -> dict[str, Any]:
+    """Return a problem document of a status."""
+    name = next((name for code, name, _ in _KINDS.values() if code == status), None)
+    return {
+        "type": f"urn:problem:{name}" if name else "about:blank",
+        "title": _TITLE_OF_STATUS[status],
+        "status": status,
+        "detail": _EXAMPLES[status],
+        "request_id": "0f8fad5bd9cb469fa16570867728950e",
+    }
 
 
 async def _app_error(request: Request, error: Exception) -> JSONResponse:
@@ -116,11 +143,16 @@ def _plain(message: str) -> str:
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer what the framework refuses: unknown route, wrong method, body too large."""
+    """Answer what the framework refuses: unknown route, wrong method, a body that is too large or cannot be read."""
     assert isinstance(error, StarletteHTTPException)
+    if error.status_code == _BAD_REQUEST:
+        return await _app_error(request, errors.InvalidInputError(f"{error.detail}."))
+    headers = dict(error.headers or {})
+    if error.status_code == _METHOD_NOT_ALLOWED:
+        headers["Allow"] = allowed_methods(request) or headers.get("Allow", "")
     title = _TITLES.get(error.status_code, "Request refused")
     document = ProblemOut(type="about:blank", title=title, status=error.status_code, detail=str(error.detail))
-    return problem(request, document, dict(error.headers or {}))
+    return problem(request, document, headers)
 
 
 async def _database_down(request: Request, error: Exception) -> JSONResponse:

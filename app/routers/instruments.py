@@ -35,7 +35,7 @@ async def get_instrument(symbol: Symbol, _: CallerDep) -> InstrumentOut:
     summary="Set leverage, marginability and own rate",
     responses={
         201: {"model": InstrumentOut, "description": "Nothing was known of it before."},
-        **problems(401, 403, 422, 503),
+        **problems(401, 403, 413, 422, 503),
     },
 )
 async def put_instrument(symbol: Symbol, body: InstrumentIn, response: Response, _: StaffDep) -> InstrumentOut:

@@ -3,10 +3,12 @@
 from importlib import resources
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import JsonValue
+from starlette.routing import compile_path
 from starlette.staticfiles import StaticFiles
 
 from app.schemas.base import ProblemOut
@@ -54,6 +56,15 @@ def install(app: FastAPI) -> None:
         return RedirectResponse("/docs")
 
 
+def allowed_methods(request: Request) -> str:
+    """Return the methods of the requested path, for `Allow`; of two templates that match, the more concrete counts."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    matching = [path for path in paths if compile_path(path)[0].match(request.url.path)]
+    if not matching:
+        return ""
+    return ", ".join(sorted(method.upper() for method in paths[min(matching, key=lambda path: path.count("{"))]))
+
+
 def _document(app: FastAPI) -> dict[str, Any]:
     """Return the document; made once."""
     if app.openapi_schema is None:
@@ -63,7 +74,6 @@ def _document(app: FastAPI) -> dict[str, Any]:
             openapi_version=app.openapi_version,
             description=DESCRIPTION,
             routes=app.routes,
-            tags=[tag for tag in TAGS if tag["name"] in _used_tags(app)],
             servers=[{"url": "/", "description": "This server"}],
             contact={"name": "Margin risk service maintainers"},
             license_info={"name": "MIT", "identifier": "MIT"},
@@ -73,10 +83,33 @@ def _document(app: FastAPI) -> dict[str, Any]:
             schemas.pop(name, None)
         problem = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+        operations = [operation for path in document["paths"].values() for operation in path.values()]
+        used_tags = {tag for operation in operations for tag in operation["tags"]}
+        document["tags"] = [tag for tag in TAGS if tag["name"] in used_tags]
+        for operation in operations:
+            _add_examples(operation, schemas)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _used_tags(app: FastAPI) -> set[str]:
-    """Return the tags that some route has."""
-    return {tag for route in app.routes for tag in getattr(route, "tags", ())}
+def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Show each JSON answer whole, from the examples of its schemas."""
+    for response in operation["responses"].values():
+        media = response.get("content", {}).get("application/json")
+        example = _example(media["schema"], schemas) if media else None
+        if example is not None:
+            media.setdefault("example", example)
+
+
+def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> JsonValue:
+    """Return what a value of this schema looks like; None where no example says it."""
+    schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if schema.get("examples"):
+        example: JsonValue = schema["examples"][0]
+        return example
+    if schema.get("type") == "array":
+        item = _example(schema["items"], schemas)
+        return None if item is None else [item]
+    if schema.get("type") == "object":
+        return {name: _example(member, schemas) for name, member in schema.get("properties", {}).items()} or None
+    return None

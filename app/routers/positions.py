@@ -26,7 +26,10 @@ async def list_positions(client_id: ClientId, caller: CallerDep) -> PositionsOut
     "/{clientId}/{symbol}",
     operation_id="put_position",
     summary="Set a position",
-    responses={201: {"model": PositionOut, "description": "The position is new."}, **problems(401, 403, 404, 422, 503)},
+    responses={
+        201: {"model": PositionOut, "description": "The position is new."},
+        **problems(401, 403, 404, 413, 422, 503),
+    },
 )
 async def put_position(
     client_id: ClientId,
@@ -65,7 +68,7 @@ async def delete_position(client_id: ClientId, symbol: Symbol, _: StaffDep) -> N
     operation_id="create_trade",
     summary="Book a trade",
     status_code=status.HTTP_201_CREATED,
-    responses=problems(401, 403, 404, 409, 422, 503),
+    responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
 async def create_trade(
     client_id: ClientId, body: TradeIn, _: StaffDep, provider: ProviderDep, settings: SettingsDep

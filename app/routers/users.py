@@ -31,7 +31,7 @@ async def list_users(
     operation_id="create_user",
     summary="Create a user",
     status_code=status.HTTP_201_CREATED,
-    responses=problems(401, 403, 409, 422, 503),
+    responses=problems(401, 403, 409, 413, 422, 503),
 )
 async def create_user(body: UserIn, _: AdminDep, auth: AuthDep) -> UserOut:
     """Store a new user; one of role `client` is bound to a client that exists."""
@@ -49,7 +49,7 @@ async def create_user(body: UserIn, _: AdminDep, auth: AuthDep) -> UserOut:
     "/{userId}",
     operation_id="update_user",
     summary="Change a user's password, role, client or state",
-    responses=problems(401, 403, 404, 409, 422, 503),
+    responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
 async def update_user(user_id: UserId, body: UserPatchIn, _: AdminDep, auth: AuthDep) -> UserOut:
     """Change a user and end its tokens; the last active admin stays one."""

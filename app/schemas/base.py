@@ -1,5 +1,6 @@
 """What all wire formats share: strict input, exact numbers, UTC timestamps, problem documents."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -14,9 +15,12 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+from pydantic.config import JsonDict
 
 #: A JSON number carries this many digits to every client and back unchanged (IEEE 754 double).
 EXACT_DIGITS = 15
+#: The largest id that a JSON number carries exactly.
+LARGEST_ID = 2**53 - 1
 
 
 class In(BaseModel):
@@ -58,10 +62,16 @@ def json_number(**schema: JsonValue) -> WithJsonSchema:
     return WithJsonSchema({"type": "number"} | schema)
 
 
+def no_default(schema: JsonDict) -> None:
+    """Leave the default out of the document, where absence means "as it is" (`json_schema_extra=no_default`)."""
+    schema.pop("default", None)
+
+
 #: Marks a decimal that arrives as a JSON number and goes back as the same one.
 EXACT = (BeforeValidator(_from_json_number), AfterValidator(_exact))
 _TRILLION = Decimal(10) ** 12
 _PRICE_LIMIT = Decimal(10) ** 10
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 #: Units of a stock, at most 6 decimals; negative = short; never 0.
 QuantityIn = Annotated[
@@ -69,7 +79,9 @@ QuantityIn = Annotated[
     *EXACT,
     Field(gt=-_TRILLION, lt=_TRILLION, decimal_places=6, allow_inf_nan=False),
     AfterValidator(_not_zero),
-    json_number(exclusiveMinimum=-1e12, exclusiveMaximum=1e12),
+    json_number(
+        anyOf=[{"exclusiveMinimum": 0, "exclusiveMaximum": 1e12}, {"exclusiveMinimum": -1e12, "exclusiveMaximum": 0}]
+    ),
 ]
 #: Price of one unit, at most 8 decimals.
 PriceIn = Annotated[
@@ -126,8 +138,15 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def _from_iso_text(value: object) -> object:
+    """Refuse a bare number, which would count as seconds since 1970."""
+    if not isinstance(value, str) or not _ISO_DATE.match(value):
+        raise ValueError("must be an ISO 8601 timestamp, for example 2026-01-31T00:00:00Z")
+    return value
+
+
 #: ISO 8601 with a zone.
-TimestampIn = Annotated[datetime, AfterValidator(_utc)]
+TimestampIn = Annotated[datetime, BeforeValidator(_from_iso_text), AfterValidator(_utc)]
 #: UTC, ISO 8601, `Z`.
 TimestampOut = datetime
 

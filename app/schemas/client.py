@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from app.schemas.base import In, MoneyIn, NumberOut, Out, RateIn, TimestampOut
+from app.schemas.base import In, MoneyIn, NumberOut, Out, RateIn, TimestampOut, no_default
 
-_EXAMPLE: JsonDict = {"name": "Ada Lovelace", "loan": 10000.0, "margin_requirement": None}
+_EXAMPLE: JsonDict = {"name": "Ada Lovelace", "loan": 10000.0, "margin_requirement": 0.3}
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
@@ -21,7 +21,9 @@ class ClientIn(In):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name
-    loan: MoneyIn = Field(default=Decimal(0), description="Debit balance; negative = cash credit.")
+    loan: MoneyIn = Field(
+        default=Decimal(0), json_schema_extra={"default": 0}, description="Debit balance; negative = cash credit."
+    )
     margin_requirement: RateIn | None = Field(default=None, description="Own maintenance rate; null = the policy's.")
 
 
@@ -30,9 +32,13 @@ class ClientPatchIn(In):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"loan": 12500.0, "margin_requirement": 0.4}]})
 
-    name: Name = Field(default="")
-    loan: MoneyIn = Field(default=Decimal(0), description="Debit balance; negative = cash credit.")
-    margin_requirement: RateIn | None = Field(default=None, description="Own maintenance rate; null = the policy's.")
+    name: Name = Field(default="", json_schema_extra=no_default)
+    loan: MoneyIn = Field(
+        default=Decimal(0), json_schema_extra=no_default, description="Debit balance; negative = cash credit."
+    )
+    margin_requirement: RateIn | None = Field(
+        default=None, json_schema_extra=no_default, description="Own maintenance rate; null = the policy's."
+    )
 
 
 class ClientOut(Out):

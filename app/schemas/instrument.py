@@ -8,7 +8,7 @@ from pydantic.config import JsonDict
 
 from app.schemas.base import EXACT, In, NumberOut, Out, json_number
 
-_DESK: JsonDict = {"leverage": 3.0, "marginable": True, "house_rate": None}
+_DESK: JsonDict = {"leverage": 3.0, "marginable": True, "house_rate": 0.9}
 
 
 def _factor(value: Decimal) -> Decimal:
@@ -38,7 +38,11 @@ class InstrumentIn(In):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DESK]})
 
-    leverage: Leverage = Field(default=Decimal(1), description="Factor of a leveraged fund; -2 = inverse 2x; 1 = none.")
+    leverage: Leverage = Field(
+        default=Decimal(1),
+        json_schema_extra={"default": 1},
+        description="Factor of a leveraged fund; -2 = inverse 2x; 1 = none.",
+    )
     marginable: bool = Field(default=True, description="False: cannot be bought on credit.")
     house_rate: HouseRate | None = Field(default=None, description="The firm's own rate for it; null = the policy's.")
 

@@ -4,10 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from app.schemas.base import In, Out
+from app.schemas.base import LARGEST_ID, In, Out
 from app.usernames import USERNAME_INPUT_PATTERN, normalise_username
-
-_LARGEST_ID = 2**63 - 1
 
 RoleName = Literal["admin", "risk", "client"]
 Username = Annotated[
@@ -17,7 +15,7 @@ Username = Annotated[
 ]
 #: Length is what counts (NIST SP 800-63B-4, 3.1.1.2); taken exactly as typed, spaces included.
 Password = Annotated[str, Field(min_length=12, max_length=1024, json_schema_extra={"format": "password"})]
-BoundClientId = Annotated[int, Field(ge=1, le=_LARGEST_ID, description="The one client that the user may see.")]
+BoundClientId = Annotated[int, Field(ge=1, le=LARGEST_ID, description="The one client that the user may see.")]
 
 
 class _UserIn(In):
