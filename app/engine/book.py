@@ -88,5 +88,6 @@ class Instruments:
     @classmethod
     def plain(cls, count: int) -> "Instruments":
         """Return `count` marginable stocks without leverage or own rate."""
-        yes = np.ones(count, np.bool_)
-        return cls(np.full(count, RATE_SCALE, np.int64), yes, np.full(count, -1, np.int64), yes)
+        numbers, yes = np.empty((2, count), np.int64), np.ones(count, np.bool_)
+        numbers[0], numbers[1] = RATE_SCALE, -1
+        return cls(numbers[0], yes, numbers[1], yes)

@@ -117,14 +117,14 @@ def _revalue(
     status, totals = np.empty(clients, np.int8), np.empty((TOTALS, clients), np.int64)
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate)
     packed = rules.packed(prices.usd_rate)
-    price, unit, terms = _symbol_terms(book, prices, instruments, rules)
+    price, unit, terms = symbol_terms(book, prices, instruments, rules)
     inputs = (*columns, price, unit, terms, packed.numbers, packed.concentration)
     results = (status, totals, np.empty((0, 0), np.int64) if lines is None else lines)
-    _over_threads(lambda first, last: revalue(first, last, *inputs, *results), book.offsets, threads)
+    over_threads(lambda first, last: revalue(first, last, *inputs, *results), book.offsets, threads)
     return MarginReport(status, *totals)
 
 
-def _symbol_terms(
+def symbol_terms(
     book: Book, prices: Prices, instruments: Instruments, rules: MarginRules
 ) -> tuple[Int64, Float64, Int64]:
     """Return (S,) prices that the rules can use, (S,) cents per millionth and (S, 2, TERM_WIDTH) terms."""
@@ -133,13 +133,13 @@ def _symbol_terms(
     packed = rules.packed(prices.usd_rate)
     price = prices.price if prices.usd_rate or not packed.in_dollars else np.zeros(symbols, np.int64)
     unit, terms = np.empty(symbols), np.empty((symbols, 2, TERM_WIDTH), np.int64)
-    own_long, own_short = _own_rates(book.symbols, instruments.house_rate, rules)
+    own_long, own_short = own_rates(book.symbols, instruments.house_rate, rules)
     kinds = (instruments.leverage, instruments.marginable, own_long, own_short, instruments.is_stock)
     fill_terms(packed.layers, price, *kinds, unit, terms)
     return price, unit, terms
 
 
-def _own_rates(symbols: tuple[str, ...], house_rate: Int64, rules: MarginRules) -> tuple[Int64, Int64]:
+def own_rates(symbols: tuple[str, ...], house_rate: Int64, rules: MarginRules) -> tuple[Int64, Int64]:
     """Return (S,) rates of long and short positions: the greater of the desk's and the policy's own."""
     if not rules.symbol_rates:
         return house_rate, house_rate
@@ -153,15 +153,15 @@ def _own_rates(symbols: tuple[str, ...], house_rate: Int64, rules: MarginRules) 
     return own_long, own_short
 
 
-def _over_threads(run: Callable[[int, int], None], offsets: Int64, threads: int | None) -> None:
+def over_threads(run: Callable[[int, int], None], offsets: Int64, threads: int | None) -> None:
     """
     Run `run(first, last)` over all clients, in pieces of about the same number of positions.
 
     The threads live for one call: nothing is shared between callers, and nothing has to survive a fork.
     """
     clients, positions = len(offsets) - 1, int(offsets[-1])
-    threads = threads or cpu_count() or 1
-    if threads == 1 or positions < PARALLEL_POSITIONS:
+    threads = 1 if positions < PARALLEL_POSITIONS else threads or cpu_count() or 1
+    if threads == 1:
         run(0, clients)
         return
     cuts = np.linspace(0, positions, threads * SHARES_PER_THREAD + 1).astype(np.int64)

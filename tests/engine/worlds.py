@@ -118,7 +118,9 @@ def _listed(rng: Random, usd: Decimal) -> Listed:
     bound = rounded(rng.choice(BOUNDS) * usd, 8)
     tick = Decimal("0.00000001")
     price = rng.choice([
-        Decimal(rng.randint(1, 100_000)) / 100, Decimal(rng.randint(1, 10**11)) / 10**8, Decimal(rng.randint(1, 4000)) / 200,
+        Decimal(rng.randint(1, 100_000)) / 100,
+        Decimal(rng.randint(1, 10**11)) / 10**8,
+        Decimal(rng.randint(1, 4000)) / 200,
         bound or None, bound + tick, (bound - tick) if bound else None, tick, Decimal("0.33330000"), Decimal(10),
         Decimal("9999999999.99999999"),
     ])  # fmt: skip
