@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import multiprocessing
 import os
 import signal
 import socket
@@ -9,13 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from multiprocessing.process import BaseProcess
 from typing import Final, NoReturn
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from pydantic import ValidationError
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from tortoise.contrib.fastapi import RegisterTortoise
 
@@ -27,17 +28,37 @@ from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
 from app.providers import build_provider
 from app.providers.base import PriceProvider
-from app.routers import auth, clients, context, errors, health, instruments, margin, openapi, positions, stocks, users
-from app.security import PasswordHasher, TokenSigner, load_or_create_password, load_or_create_secret
+from app.routers import (
+    auth,
+    clients,
+    context,
+    errors,
+    health,
+    instruments,
+    margin,
+    margin_book,
+    openapi,
+    positions,
+    stocks,
+    users,
+)
+from app.security import (
+    PasswordHasher,
+    TokenSigner,
+    describe_password,
+    load_or_create_password,
+    load_or_create_secret,
+)
 from app.services import demo as demo_service
 from app.services import users as users_service
 from app.services.auth import Auth
 from app.services.login_limits import LoginLimits
+from app.services.margin_book import LoadedBook
+from app.usernames import normalise_username
 from config import Settings, get_settings
 
-_ROUTERS: Final = (auth, users, stocks, clients, positions, margin, instruments, health)
+_ROUTERS: Final = (auth, users, stocks, clients, positions, margin_book, margin, instruments, health)
 _SHUTDOWN_SECONDS: Final = 3
-_DATABASE_PATIENCE_SECONDS: Final = 30
 _DEMO_PATIENCE_SECONDS: Final = 2.5
 
 _log = structlog.get_logger(__name__)
@@ -56,6 +77,7 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
     app.state.settings = settings
     app.state.provider = provider or build_provider(settings.price_provider, ttl_seconds=settings.price_ttl_seconds)
     app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
+    app.state.book = LoadedBook(app.state.policy, settings.base_currency, settings.warning_cushion)
     app.state.auth = Auth(
         signer=TokenSigner(_secret(settings), seconds=settings.access_token_seconds),
         limits=LoginLimits(attempts=settings.login_attempts, window_seconds=settings.login_window_seconds),
@@ -101,15 +123,15 @@ def worker() -> FastAPI:
     """Return the application of one server process; uvicorn calls this in each."""
     settings = get_settings()
     logs.configure(log_format=settings.log_format, level=settings.log_level)
-    if settings.workers > 1:
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True, name="parent-watch").start()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True, name="parent-watch").start()
     return create_app(settings)
 
 
-def _end_with(parent: int) -> NoReturn:
+def _end_with(parent: BaseProcess) -> NoReturn:
     """End this process soon after its parent, even one that was killed."""
-    while os.getppid() == parent:
-        time.sleep(0.3)
+    parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_SHUTDOWN_SECONDS)
     os._exit(1)
@@ -120,10 +142,10 @@ async def prepare(settings: Settings, *, demo: bool) -> None:
     Make the database fit for service: schema, administrator, and demo data where asked for.
 
     Raises:
-        StartupError: the database cannot be reached, is too old or too new.
+        StartupError: the database cannot be reached, is too old or too new, or refuses us.
     """
     database = database_of(settings)
-    await wait_until_ready(database, seconds=_DATABASE_PATIENCE_SECONDS)
+    await wait_until_ready(database, seconds=settings.database_wait_seconds)
     await migrate(database)
     async with session(database):
         await _ensure_admin(settings)
@@ -133,75 +155,74 @@ async def prepare(settings: Settings, *, demo: bool) -> None:
 
 async def _ensure_admin(settings: Settings) -> None:
     """Make the first administrator; a password that was made for it is shown once, at a terminal."""
+    username = normalise_username(settings.admin_username)
     password = settings.admin_password.get_secret_value() if settings.admin_password else None
     created = await users_service.ensure_admin(
-        settings.admin_username,
+        username,
         password=password,
-        make_password=lambda: load_or_create_password(settings.data_dir, settings.admin_username.lower()),
+        make_password=lambda: load_or_create_password(settings.data_dir, username),
         passwords=PasswordHasher(),
     )
     if created and password is None:
-        _show_password(settings, settings.admin_username.lower())
+        _say(describe_password(settings.data_dir, username, reveal=sys.stdout.isatty()))
 
 
 async def _insert_demo(settings: Settings) -> None:
     """Store demo clients and users at the prices that can be had within a moment."""
-    provider = build_provider(settings.price_provider, ttl_seconds=settings.price_ttl_seconds)
-    try:
-        quotes = await demo_service.fetch_quotes(
-            provider=provider, base_currency=settings.base_currency, seconds=_DEMO_PATIENCE_SECONDS
+    async with aclosing(build_provider(settings.price_provider, ttl_seconds=settings.price_ttl_seconds)) as provider:
+        seeded = await demo_service.seed(
+            provider=provider,
+            base_currency=settings.base_currency,
+            data_dir=settings.data_dir,
+            passwords=PasswordHasher(),
+            seconds=_DEMO_PATIENCE_SECONDS,
         )
-    finally:
-        await provider.aclose()
-    seeded = await demo_service.seed(
-        quotes, base_currency=settings.base_currency, data_dir=settings.data_dir, passwords=PasswordHasher()
-    )
     if seeded.sampled:
         _log.warning("no live prices; sample prices stand in", symbols=seeded.sampled)
-    for username in demo_service.USERNAMES:
-        _show_password(settings, username)
+    for username in seeded.users:
+        _say(describe_password(settings.data_dir, username, reveal=sys.stdout.isatty()))
 
 
-def _show_password(settings: Settings, username: str) -> None:
-    """Say where a new password is kept, and at a terminal what it is."""
-    path = settings.data_dir / "passwords" / username
-    shown = f": {load_or_create_password(settings.data_dir, username)}" if sys.stderr.isatty() else ""
-    print(f"New user {username}{shown} (kept in {path})", file=sys.stderr)
+def _say(line: str) -> None:
+    """Tell whoever started the service; logs go to standard error."""
+    print(line, flush=True)
 
 
 def main() -> None:
     """Run the service until it is told to stop."""
     arguments = _arguments()
+    # SIGTERM must unwind, so that the embedded server ends with us and not after us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        settings = _settings()
-        logs.configure(log_format=settings.log_format, level=settings.log_level)
-        _check_port(settings)
-        load_policy(settings.margin_policy)
-        # SIGTERM must unwind, so that the embedded server ends with us and not after us.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with ExitStack() as stack:
-            settings = _with_database(settings, stack)
-            asyncio.run(prepare(settings, demo=arguments.demo))
-            _serve(settings)
+            _run(get_settings(), stack, demo=arguments.demo)
     except AppError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
+def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
+    """Check what can be checked before anything starts, then start one thing after the other, and serve."""
+    logs.configure(log_format=settings.log_format, level=settings.log_level)
+    _check_port(settings)
+    load_policy(settings.margin_policy)
+    own_database = settings.database_url is None
+    settings = _with_database(settings, stack)
+    _secret(settings)  # made, or found damaged, once and not by every worker
+    asyncio.run(prepare(settings, demo=demo and own_database))
+    _serve(settings)
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Margin risk service. Settings come from the environment or .env.")
+    parser = argparse.ArgumentParser(
+        description="Serve the margin risk API, by default on http://127.0.0.1:8000, documented at /docs.",
+        epilog="Settings come from the environment or .env: DATABASE_URL names a PostgreSQL (unset: an embedded one is "
+        "started, with its data under RISK_DATA_DIR), RISK_HOST, RISK_PORT and RISK_WORKERS say where and how to "
+        "serve. README.md lists them all.",
+    )
     parser.add_argument("--demo", action="store_true", help="put demo data into the embedded database if it is empty")
     return parser.parse_args()
-
-
-def _settings() -> Settings:
-    """Return the settings, or one line per setting that makes no sense."""
-    try:
-        return get_settings()
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise StartupError("settings: " + "; ".join(faults)) from error
 
 
 def _check_port(settings: Settings) -> None:
@@ -230,8 +251,8 @@ def _with_database(settings: Settings, stack: ExitStack) -> Settings:
 
 def _serve(settings: Settings) -> None:
     """Serve until a signal; requests under way get a few seconds to finish."""
-    if sys.stderr.isatty():
-        print(f"Open http://{settings.host}:{settings.port}/docs", file=sys.stderr)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    _say(f"API and documentation: http://{host}:{settings.port}/docs")
     uvicorn.run(
         "main:worker",
         factory=True,

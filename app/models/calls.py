@@ -1,6 +1,7 @@
 """Margin calls as case files: the case, and everything that ever happened to it."""
 
 from enum import StrEnum
+from typing import Any
 
 from tortoise import fields
 from tortoise.fields.relational import ForeignKeyRelation
@@ -51,7 +52,7 @@ class MarginCall(Model):
     #: The weakest basis among the prices that opened it.
     price_basis = fields.CharField(max_length=16)
     #: The explanation that reproduces `amount` to the cent.
-    snapshot = fields.JSONField()
+    snapshot: fields.JSONField[dict[str, Any]] = fields.JSONField()
     updated_at = fields.DatetimeField(auto_now=True)
 
     class Meta:

@@ -1,5 +1,7 @@
 """What happened: the audit chain, the durable stream, and which parts of the book changed."""
 
+from typing import Any
+
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.migrations.constraints import CheckConstraint
@@ -20,8 +22,8 @@ class AuditEntry(Model):
     #: The record's id or symbol; null for a bulk change.
     entity_id = fields.CharField(max_length=64, null=True)
     client_id = fields.BigIntField(null=True)
-    before = fields.JSONField(null=True)
-    after = fields.JSONField(null=True)
+    before: fields.JSONField[dict[str, Any] | None] = fields.JSONField(null=True)
+    after: fields.JSONField[dict[str, Any] | None] = fields.JSONField(null=True)
     request_id = fields.CharField(max_length=64, null=True)
     #: SHA-256 over the row and `previous_hash`, hexadecimal.
     hash = fields.CharField(max_length=64)
@@ -41,7 +43,7 @@ class Event(Model):
     kind = fields.CharField(max_length=16)
     client_id = fields.BigIntField(null=True)
     symbol = fields.CharField(max_length=32, null=True)
-    data = fields.JSONField()
+    data: fields.JSONField[dict[str, Any]] = fields.JSONField()
 
     class Meta:
         table = "event"
@@ -57,8 +59,8 @@ class BookChange(Model):
     xid = fields.BigIntField(db_index=True)
     at = fields.DatetimeField(db_index=True)
     #: JSON arrays; null = everything changed.
-    client_ids = fields.JSONField(null=True)
-    symbols = fields.JSONField(null=True)
+    client_ids: fields.JSONField[list[int] | None] = fields.JSONField(null=True)
+    symbols: fields.JSONField[list[str] | None] = fields.JSONField(null=True)
 
     class Meta:
         table = "book_change"
@@ -75,7 +77,7 @@ class Webhook(Model):
     previous_secret = fields.CharField(max_length=100, null=True)
     previous_until = fields.DatetimeField(null=True)
     #: Kinds of events; null = all.
-    kinds = fields.JSONField(null=True)
+    kinds: fields.JSONField[list[str] | None] = fields.JSONField(null=True)
     is_active = fields.BooleanField(db_default=True, default=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 

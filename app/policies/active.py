@@ -8,6 +8,14 @@ from app.policies.form import Policy
 from app.policies.translate import margin_rules
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyName:
+    """Which policy, as figures quote it."""
+
+    id: str
+    version: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ActivePolicy:
     """What is asked of clients, and why; make it with `of`."""
@@ -19,3 +27,8 @@ class ActivePolicy:
     def of(cls, form: Policy) -> Self:
         """Translate a policy once."""
         return cls(form, margin_rules(form))
+
+    @property
+    def name(self) -> PolicyName:
+        """What figures computed under this policy quote."""
+        return PolicyName(self.form.id, self.form.version)

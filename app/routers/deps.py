@@ -1,5 +1,7 @@
 """What routes ask for: settings, the price source, the caller, a page. The one place where requests meet settings."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -11,8 +13,11 @@ from app.errors import AuthenticationError
 from app.policies.active import ActivePolicy
 from app.providers.base import PriceProvider
 from app.schemas.base import LARGEST_ID
+from app.schemas.stress import SHOCKS_PATTERN, parse_shocks
 from app.services import auth as auth_service
 from app.services.access import Caller, Role
+from app.services.margin_book import BookSource
+from app.services.stress import DEFAULT_SHOCKS
 from app.symbols import SYMBOL_INPUT_PATTERN
 from config import Settings
 
@@ -29,6 +34,27 @@ AfterSymbol = Annotated[
     str | None, Query(alias="after", max_length=32, description="The last symbol of the page before.")
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most rows to return; more: follow `Link`.")]
+ShockedSymbol = Annotated[
+    str | None,
+    Query(alias="symbol", max_length=32, pattern=SYMBOL_INPUT_PATTERN, description="Move this symbol's price alone."),
+]
+
+
+def get_shocks(
+    shocks: Annotated[
+        str | None,
+        Query(
+            pattern=SHOCKS_PATTERN,
+            description="Fractions between commas, each above -1; default -0.5 to 0.5 by 0.1.",
+            examples=["-0.2,-0.1"],
+        ),
+    ] = None,
+) -> Sequence[Decimal]:
+    """Return the shocks that are asked for."""
+    return DEFAULT_SHOCKS if shocks is None else parse_shocks(shocks)
+
+
+Shocks = Annotated[Sequence[Decimal], Depends(get_shocks)]
 
 
 def get_settings(request: Request) -> Settings:
@@ -41,6 +67,12 @@ def get_provider(request: Request) -> PriceProvider:
     """Return this process's price source."""
     provider: PriceProvider = request.app.state.provider
     return provider
+
+
+def get_book(request: Request) -> BookSource:
+    """Return where the valued book comes from."""
+    book: BookSource = request.app.state.book
+    return book
 
 
 def get_auth(request: Request) -> auth_service.Auth:
@@ -57,6 +89,7 @@ def get_policy(request: Request) -> ActivePolicy:
 
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 ProviderDep = Annotated[PriceProvider, Depends(get_provider)]
+BookDep = Annotated[BookSource, Depends(get_book)]
 PolicyDep = Annotated[ActivePolicy, Depends(get_policy)]
 AuthDep = Annotated[auth_service.Auth, Depends(get_auth)]
 

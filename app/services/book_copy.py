@@ -82,7 +82,7 @@ async def _snapshot() -> AsyncIterator[Any]:
     """Give asyncpg's connection in a read-only transaction that sees one moment; inside a transaction, that one."""
     nested = isinstance(connections.get("default"), TransactionalDBClient)
     async with in_transaction() as transaction:
-        connection = transaction._connection  # type: ignore[attr-defined]  # noqa: SLF001 - COPY is asyncpg's alone
+        connection = transaction._connection  # noqa: SLF001 - COPY is asyncpg's alone
         if not nested:
             await connection.execute("set transaction isolation level repeatable read, read only")
             await connection.execute("set local statement_timeout = 0")

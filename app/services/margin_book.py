@@ -1,16 +1,20 @@
 """The book: totals, counts by state, and clients ranked by urgency."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tortoise import connections
 
-from app.engine.margin import MarginReport
+from app.engine.margin import MarginReport, margin_report
+from app.policies.active import ActivePolicy, PolicyName
 from app.services import ranking
 from app.services.book import Holdings
+from app.services.book_copy import load_book
 from app.services.margin import money
 from app.services.ranking import Cursor, Sort, State
 
@@ -37,6 +41,7 @@ class BookSummary:
     """Counts over all clients, sums over the complete ones, and one page of clients."""
 
     timestamp: datetime
+    policy: PolicyName
     clients: int
     calls: int
     warnings: int
@@ -55,11 +60,42 @@ class BookSummary:
 class Valued:
     """A book, its report, and where each client stands; columns of C rows."""
 
+    policy: PolicyName
     holdings: Holdings
     report: MarginReport
     states: NDArray[np.int8]
     drop: NDArray[np.float64]
     rise: NDArray[np.float64]
+
+
+class BookSource(Protocol):
+    """Where the valued book comes from."""
+
+    async def current(self) -> Valued:
+        """Return the book with every change that was acknowledged before this call."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBook:
+    """A book source that loads and values everything at each call: right at any size, fast for small books."""
+
+    policy: ActivePolicy
+    base_currency: str
+    warning_cushion: float
+
+    async def current(self) -> Valued:
+        """Return the book as it is stored now."""
+        holdings = await load_book(base_currency=self.base_currency)
+        return await asyncio.to_thread(value, holdings, self.policy, warning_cushion=self.warning_cushion)
+
+
+def value(holdings: Holdings, policy: ActivePolicy, *, warning_cushion: float) -> Valued:
+    """Return a book with its report, states and distances. CPU-bound."""
+    inputs = (holdings.book, holdings.prices, holdings.instruments, policy.rules)
+    report = margin_report(*inputs)
+    states = ranking.states(report, warning_cushion=warning_cushion)
+    unknown = np.full(len(states), np.nan)
+    return Valued(policy=policy.name, holdings=holdings, report=report, states=states, drop=unknown, rise=unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +119,7 @@ async def summarise(valued: Valued, page: Page) -> BookSummary:
     counts = np.bincount(valued.states, minlength=len(State))
     return BookSummary(
         timestamp=datetime.now(UTC),
+        policy=valued.policy,
         clients=len(keys),
         calls=int(counts[ranking.CODES[State.CALL]]),
         warnings=int(counts[ranking.CODES[State.WARNING]]),

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import numpy as np
 
 from app.engine.margin import MarginReport
 from app.engine.scenario import ladder, unsecured_loss
 from app.errors import NotFoundError
-from app.policies.active import ActivePolicy
+from app.policies.active import ActivePolicy, PolicyName
 from app.services.access import Caller, no_client
 from app.services.book import Holdings, load_client
 from app.services.margin import incomplete, money
@@ -45,6 +45,17 @@ class BookRung:
     incomplete: int
 
 
+Rung = TypeVar("Rung")
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder(Generic[Rung]):
+    """Rungs under a policy, shocks ascending."""
+
+    policy: PolicyName
+    rungs: list[Rung]
+
+
 async def stress_client(
     client_id: int,
     shocks: Sequence[Decimal],
@@ -53,7 +64,7 @@ async def stress_client(
     caller: Caller,
     policy: ActivePolicy,
     base_currency: str,
-) -> list[ClientRung]:
+) -> Ladder[ClientRung]:
     """
     Return a client's ladder, shocks ascending; `symbol` moves that price alone.
 
@@ -70,19 +81,20 @@ async def stress_client(
         if not report.complete[0]:
             raise incomplete(client_id, holdings)
         rungs.append(_client_rung(shock, report))
-    return rungs
+    return Ladder(policy.name, rungs)
 
 
 def stress_book(
     holdings: Holdings, shocks: Sequence[Decimal], *, symbol: str | None, policy: ActivePolicy
-) -> list[BookRung]:
+) -> Ladder[BookRung]:
     """
     Return the ladder of a whole book, shocks ascending. CPU-bound: one revaluation a shock.
 
     Raises:
         NotFoundError: nobody holds `symbol`.
     """
-    return [_book_rung(shock, report) for shock, report in _reports(holdings, shocks, symbol=symbol, policy=policy)]
+    reports = _reports(holdings, shocks, symbol=symbol, policy=policy)
+    return Ladder(policy.name, [_book_rung(shock, report) for shock, report in reports])
 
 
 def _reports(
