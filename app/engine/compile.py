@@ -4,8 +4,9 @@ from importlib import import_module
 
 
 def main() -> None:
-    """Import the kernels, which compiles those that the cache does not have."""
+    """Import every module with kernels, which compiles those that the cache does not have."""
     import_module("app.engine.margin")
+    import_module("app.engine.scenario")
 
 
 if __name__ == "__main__":

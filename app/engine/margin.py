@@ -31,8 +31,8 @@ class MarginReport:
     client has NOT_ASKED in its column.
 
     Attributes:
-        status: (C,) COMPLETE; UNPRICED: a price is missing; OVER_LIMIT: gross value at least 1e12, or a requirement
-            at least 2e13, too large for exact figures.
+        status: (C,) COMPLETE; UNPRICED: a price is missing; OVER_LIMIT: gross value at least 1e12, or exchange and
+            house requirement together at least 2e13, too large for exact figures.
         long_market_value: (C,) at least 0.
         short_market_value: (C,) at most 0.
         portfolio_value: (C,) long + short.

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from app.engine.arrays import Int64
+from app.engine.arrays import INT8, INT64, INT64_OUT, VOID, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
+from app.engine.jit import kernel
 from app.engine.margin import MarginReport, margin_report
+from app.engine.rows import COMPLETE
 from app.engine.rules import MarginRules
 from app.engine.units import PRICE_LIMIT, RATE_SCALE
+
+BOOK_SUMS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +23,26 @@ class Rung:
 
     shock: int
     report: MarginReport
+
+
+@dataclass(frozen=True, slots=True)
+class BookRung:
+    """
+    What a shock does to the whole book.
+
+    Attributes:
+        shock: a fraction of today's price in 1e-4.
+        calls: clients with a shortfall.
+        margin_shortfall: their shortfalls together, in cents.
+        unsecured_loss: what selling everything would leave unpaid, client by client, in cents.
+        incomplete: clients without figures; they are in none of the others.
+    """
+
+    shock: int
+    calls: int
+    margin_shortfall: int
+    unsecured_loss: int
+    incomplete: int
 
 
 def shocked(prices: Prices, shock: int, *, symbol: int | None = None) -> Prices:
@@ -50,6 +75,40 @@ def ladder(  # noqa: PLR0913 -- a report's inputs and the shocks
     for shock in shocks:
         moved = shocked(prices, shock, symbol=symbol)
         yield Rung(shock, margin_report(book, moved, instruments, rules, threads=threads))
+
+
+def book_ladder(  # noqa: PLR0913 -- a report's inputs and the shocks
+    book: Book,
+    prices: Prices,
+    instruments: Instruments,
+    rules: MarginRules,
+    shocks: Sequence[int],
+    *,
+    symbol: int | None = None,
+    threads: int | None = None,
+) -> list[BookRung]:
+    """Return what each shock does to the whole book: a revaluation each, one report in memory at a time."""
+    rungs = []
+    for shock in shocks:
+        moved = shocked(prices, shock, symbol=symbol)
+        report = margin_report(book, moved, instruments, rules, threads=threads)
+        sums = np.zeros(BOOK_SUMS, np.int64)
+        add_up(report.status, report.net_equity, report.margin_shortfall, sums)
+        rungs.append(BookRung(shock, *sums.tolist()))
+        del report
+    return rungs
+
+
+@kernel(VOID, INT8, INT64, INT64, INT64_OUT)
+def add_up(status: Int8, equity: Int64, shortfall: Int64, sums: Int64) -> None:
+    """Add calls, shortfall, unsecured loss and incomplete clients of a report to `sums`."""
+    for c in range(len(status)):
+        if status[c] != COMPLETE:
+            sums[3] += 1
+        else:
+            sums[0] += shortfall[c] > 0
+            sums[1] += shortfall[c]
+            sums[2] += max(np.int64(0), -equity[c])
 
 
 def unsecured_loss(report: MarginReport) -> Int64:

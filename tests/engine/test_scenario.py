@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.engine.book import Prices
 from app.engine.margin import margin_report
-from app.engine.scenario import ladder, shocked, unsecured_loss
+from app.engine.scenario import book_ladder, ladder, shocked, unsecured_loss
 from app.engine.units import PRICE_LIMIT
 from app.policies.load import builtin_policy
 from app.policies.translate import margin_rules
@@ -69,3 +69,22 @@ def test_a_client_without_figures_has_no_loss() -> None:
     report = margin_report(book, build_prices(market), build_instruments(market), margin_rules(builtin_policy("flat")))
 
     assert unsecured_loss(report).tolist() == [0]
+
+
+def test_the_books_ladder_sums_the_reports_of_its_rungs() -> None:
+    """Three clients: one in a call on the way down, one that loses more than it has, one without a price."""
+    market = {"A": Listed(Decimal(100)), "B": Listed(None)}
+    accounts = [
+        Account([("A", Decimal(100))], Decimal(6000)),
+        Account([("A", Decimal(10))], Decimal(900)),
+        Account([("B", Decimal(1))], Decimal(0)),
+    ]
+    columns = (build_book(accounts, tuple(market)), build_prices(market), build_instruments(market))
+    flat = margin_rules(builtin_policy("flat"))
+
+    fall, today = book_ladder(*columns, flat, [-5000, 0])
+
+    # At 50: 5,000 - 6,000 - 1,250 and 500 - 900 - 125; today: 10,000 - 6,000 - 2,500 and 1,000 - 900 - 250.
+    assert (fall.calls, fall.margin_shortfall, fall.unsecured_loss, fall.incomplete) == (2, 277_500, 140_000, 1)
+    assert (today.calls, today.margin_shortfall, today.unsecured_loss, today.incomplete) == (1, 15_000, 0, 1)
+    assert book_ladder(*columns, flat, [-5000], symbol=1)[0].margin_shortfall == today.margin_shortfall
