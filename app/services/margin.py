@@ -1,5 +1,6 @@
 """Margin of clients: gather a book, let the engine decide, hand out rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from app.engine.rules import MarginRules
 from app.errors import ConflictError, MissingPricesError
 from app.services.access import Caller, no_client
 from app.services.book import Holdings, load_client
+from app.symbols import fx_symbol
 
 _CENTS: Final = Decimal("0.01")
 
@@ -43,7 +45,7 @@ async def margin_status(client_id: int, *, caller: Caller, rules: MarginRules, b
         raise no_client(client_id)
     report = margin_report(holdings.book, holdings.prices, holdings.instruments, rules)
     if not report.complete[0]:
-        raise incomplete(client_id, holdings)
+        raise incomplete(client_id, holdings, base_currency=base_currency)
     return MarginStatus(
         timestamp=datetime.now(UTC),
         client_id=client_id,
@@ -56,13 +58,20 @@ async def margin_status(client_id: int, *, caller: Caller, rules: MarginRules, b
     )
 
 
-def incomplete(client_id: int, holdings: Holdings) -> ConflictError:
+def incomplete(client_id: int, holdings: Holdings, *, base_currency: str) -> ConflictError:
     """Return why a client's margin cannot be given."""
-    symbols = holdings.unpriced()
-    if symbols:
-        names = ", ".join(symbols)
-        return MissingPricesError(f"Client {client_id} holds what has no price: {names}.", symbols=symbols)
+    if symbols := holdings.unpriced():
+        return missing_prices(client_id, symbols)
+    if not holdings.prices.usd_rate:
+        return missing_prices(client_id, [fx_symbol("USD", base_currency)])
     return ConflictError(f"Client {client_id} is too large for exact figures: its gross value reaches 1e12.")
+
+
+def missing_prices(client_id: int, symbols: Sequence[str]) -> MissingPricesError:
+    """Return the error for a client whose margin needs prices that are not known."""
+    return MissingPricesError(
+        f"Client {client_id} needs prices that are not known: {', '.join(symbols)}.", symbols=symbols
+    )
 
 
 def money(cents: int) -> Decimal:

@@ -79,7 +79,7 @@ async def stress_client(
     rungs = []
     for shock, report in _reports(holdings, shocks, symbol=symbol, policy=policy):
         if not report.complete[0]:
-            raise incomplete(client_id, holdings)
+            raise incomplete(client_id, holdings, base_currency=base_currency)
         rungs.append(_client_rung(shock, report))
     return Ladder(policy.name, rungs)
 
