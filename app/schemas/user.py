@@ -14,7 +14,7 @@ Username = Annotated[
     AfterValidator(normalise_username),
 ]
 #: Length is what counts (NIST SP 800-63B-4, 3.1.1.2); taken exactly as typed, spaces included.
-Password = Annotated[str, Field(min_length=12, max_length=1024, json_schema_extra={"format": "password"})]
+Password = Annotated[str, Field(min_length=8, max_length=1024, json_schema_extra={"format": "password"})]
 BoundClientId = Annotated[int, Field(ge=1, le=LARGEST_ID, description="The one client that the user may see.")]
 
 
