@@ -3,7 +3,7 @@
 from app.models.calls import CallState, CallType, MarginCall, MarginCallEvent
 from app.models.client import Client, Margin, Position
 from app.models.journal import AuditEntry, BookChange, Event, Webhook, WebhookDelivery
-from app.models.market import Instrument, MarketData, PriceHistory
+from app.models.market import Instrument, MarketData, PriceHistory, Split
 from app.models.user import LoginAttempt, RefreshToken, Role, User
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "PriceHistory",
     "RefreshToken",
     "Role",
+    "Split",
     "User",
     "Webhook",
     "WebhookDelivery",

@@ -30,6 +30,14 @@ class MarketData(Model):
     exchange_timezone = fields.CharField(max_length=64, null=True)
     #: Close of the session before, in `currency`.
     previous_close = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
+    #: An answer that waits for a second one before it is used, in `currency`; null = none waits.
+    pending_price = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
+    #: When the market made the price that waits.
+    pending_time = fields.DatetimeField(null=True)
+    #: When the source last gave the price that waits.
+    pending_fetched_at = fields.DatetimeField(null=True)
+    #: When the source first gave the price that waits.
+    pending_since = fields.DatetimeField(null=True)
 
     class Meta:
         table = "market_data"
@@ -37,6 +45,11 @@ class MarketData(Model):
         constraints = (
             CheckConstraint(check="current_price > 0 AND current_price < 1e10", name="market_data_price_in_bounds"),
             CheckConstraint(check="currency ~ '^[A-Z]{3}$'", name="market_data_currency_is_iso"),
+            CheckConstraint(
+                check="num_nonnulls(pending_price, pending_time, pending_fetched_at, pending_since) IN (0, 4)"
+                " AND pending_price > 0 AND pending_price < 1e10",
+                name="market_data_pending_in_bounds",
+            ),
         )
 
 
@@ -85,3 +98,24 @@ class Instrument(Model):
                 name="instrument_house_rate_in_bounds",
             ),
         )
+
+
+class Split(Model):
+    """A stock split that was applied to every position of that time; once, which the database holds to."""
+
+    id = fields.BigIntField(primary_key=True)
+    symbol = fields.CharField(max_length=32)
+    #: Day of the exchange from which prices are those of new shares.
+    ex_date = fields.DateField()
+    #: First moment of that day's session, in the provider's words.
+    effective = fields.DatetimeField()
+    #: `numerator` new shares for `denominator` old ones; 1 for 10 is a reverse split.
+    numerator = fields.DecimalField(max_digits=16, decimal_places=6)
+    denominator = fields.DecimalField(max_digits=16, decimal_places=6)
+    applied_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "split"
+        ordering = ("symbol", "ex_date")
+        unique_together = (("symbol", "ex_date"),)
+        constraints = (CheckConstraint(check="numerator > 0 AND denominator > 0", name="split_ratio_is_positive"),)

@@ -1,10 +1,11 @@
 """What every source of market data gives: quotes, behind one Protocol."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,28 @@ class Quote:
     previous_close: Decimal | None = None
 
 
+class Refusal(StrEnum):
+    """Why a price that a source gave is not used."""
+
+    ZERO = "zero"
+    NEGATIVE = "negative"
+    NOT_FINITE = "not_finite"
+    CURRENCY = "currency"  # another than the stored price's
+    OLDER = "older"  # than the stored price
+    JUMP = "jump"  # far from the stored price; waits for a second answer
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`numerator` new shares for `denominator` old ones, both > 0; prices are those of new shares from `effective`."""
+
+    symbol: str
+    effective: datetime  # UTC; the start of the session, or of the day where the source knows no better
+    ex_date: date  # the day of `effective` where the stock is listed
+    numerator: Decimal
+    denominator: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class QuoteBatch:
     """
@@ -41,6 +64,7 @@ class QuoteBatch:
 
     quotes: Mapping[str, Quote]
     failed: frozenset[str]  # could not be asked about now; later may succeed
+    refused: Mapping[str, Refusal] = field(default_factory=dict)  # why a price that was given is not usable
 
 
 class PriceProvider(Protocol):
@@ -56,3 +80,16 @@ class PriceProvider(Protocol):
 
     async def aclose(self) -> None:
         """Give up what is under way and let go of threads and connections."""
+
+
+@runtime_checkable
+class SplitSource(Protocol):
+    """A source of prices that also knows of stock splits."""
+
+    async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:
+        """
+        Return the splits of a symbol that became effective after `since`, oldest first.
+
+        Raises:
+            ProviderError: they could not be asked for.
+        """
