@@ -52,17 +52,20 @@ def most_positions(first: int, last: int, offsets: Int64) -> int:
 
 
 @inlined
-def fill_values(symbol_index: Int32, quantity: Int64, price: Int64, unit: Float64, values: Int64) -> None:
-    """Write the values of positions: first the estimates of all, then, unless all are clear, the exact ones."""
-    clear = True
+def fill_values(  # noqa: PLR0913 -- columns
+    symbol_index: Int32, quantity: Int64, price: Int64, unit: Float64, values: Int64, unclear: Int64
+) -> None:
+    """Write the values of positions: first the estimates of all, noting the unclear, then the exact ones of those."""
+    count = np.uint64(0)
     for i in range(len(quantity)):
         estimate = quantity[i] * unit[np.uint32(symbol_index[i])]
         values[i] = np.int64(np.rint(estimate))
-        clear &= is_clear(estimate)
-    if not clear:
-        for i in range(len(quantity)):
-            s = np.uint32(symbol_index[i])
-            values[i] = value_of(quantity[i], price[s], unit[s])
+        unclear[count] = i
+        count += np.uint64(not is_clear(estimate))
+    for k in range(count):
+        i = unclear[k]
+        s = np.uint32(symbol_index[i])
+        values[i] = value_of(quantity[i], price[s], unit[s])
 
 
 @kernel(
@@ -87,14 +90,14 @@ def revalue(  # noqa: PLR0913 -- columns
     lines: Int64,
 ) -> None:
     """Write the rows of the clients from `first` to `last`, and, unless `lines` is empty, those of their positions."""
-    scratch = np.empty(max(BLOCK, most_positions(first, last, offsets)), np.int64)
+    scratch = np.empty((2, max(BLOCK, most_positions(first, last, offsets))), np.int64)
     limits = np.empty((2, MAX_STEPS), np.int64)
     start = first
     while start < last:
         end = block_end(start, last, offsets)
         a, b = offsets[start], offsets[end]
-        symbols, quantities, values = symbol_index[a:b], quantity[a:b], scratch[: b - a]
-        fill_values(symbols, quantities, price, unit, values)
+        symbols, quantities, values = symbol_index[a:b], quantity[a:b], scratch[0, : b - a]
+        fill_values(symbols, quantities, price, unit, values, scratch[1])
         if policy[FLAT_RATE] >= 0 and not lines.shape[1]:
             flat_rows(start, end, offsets, values, loan, client_rate, policy[FLAT_RATE], status, totals)
         else:

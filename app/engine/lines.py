@@ -8,7 +8,15 @@ from app.engine.arrays import Int64
 from app.engine.jit import inlined
 from app.engine.rules import CONC_RATES, CONC_STEPS, MAX_STEPS, STOCKS_ONLY, STYLE, TOP, Style
 from app.engine.terms import BY_CONCENTRATION, CENTS_PER_UNIT, CONC_SHIFT, IS_STOCK
-from app.engine.units import MISSING, MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE, RATE_SCALE, REQUIREMENT_LIMIT
+from app.engine.units import (
+    MISSING,
+    MONEY_LIMIT,
+    MONEY_SCALE,
+    PRICE_SCALE,
+    QUANTITY_SCALE,
+    RATE_SCALE,
+    REQUIREMENT_LIMIT,
+)
 
 CENT: Final = QUANTITY_SCALE * PRICE_SCALE // MONEY_SCALE
 """quantity x price of one cent, in the engine's units."""
@@ -32,18 +40,20 @@ def value_of(quantity: np.int64, price: np.int64, unit: float) -> np.int64:
     """
     Return quantity x price in cents, rounded half away from zero; MISSING where `unit` is NaN.
 
-    Where the float64 estimate is not clear, the remainder corrects it. The estimate is a few cents off at most, so the
-    remainder is far below 2^63, and wrapping int64 products give it exactly.
+    The remainder corrects a float64 estimate, by a cent at most below MONEY_LIMIT and by a few beyond. So it is far
+    below 2^63, and wrapping int64 products give it exactly.
     """
-    estimate = quantity * unit
-    if is_clear(estimate):
-        return np.int64(np.rint(estimate))
-    if np.isnan(estimate):
+    size, estimate = abs(quantity), abs(quantity * unit)
+    cents = np.int64(np.rint(estimate))
+    rest = size * price - cents * CENT
+    if estimate < MONEY_LIMIT:
+        cents += np.int64(rest >= HALF_CENT) - np.int64(rest < -HALF_CENT)
+    elif np.isnan(estimate):
         return np.int64(MISSING)
-    if abs(estimate) >= TOO_LARGE:
-        return np.int64(TOO_LARGE)
-    cents = np.int64(np.rint(abs(estimate)))
-    cents += (abs(quantity) * price - cents * CENT + HALF_CENT) // CENT
+    elif estimate < TOO_LARGE:
+        cents += (rest + HALF_CENT) // CENT
+    else:
+        cents = np.int64(TOO_LARGE)
     return cents if quantity > 0 else -cents
 
 

@@ -21,6 +21,8 @@ PARALLEL_POSITIONS: Final = 100_000
 SHARES_PER_THREAD: Final = 4
 """Pieces that a thread gets on average, so that none waits long for the last."""
 
+Results = tuple[Int8, Int64, Int64]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarginReport:
@@ -99,7 +101,7 @@ def margin_report(
     Cost: O(P + S + C) time, ten columns of C rows, on `threads` threads (default: one a core) where the book is large.
     The result does not depend on them.
     """
-    return _revalue(book, prices, instruments, rules, None, threads)
+    return revalued(new_results(book), book, prices, instruments, rules, threads=threads)
 
 
 def position_report(
@@ -107,20 +109,27 @@ def position_report(
 ) -> tuple[MarginReport, PositionReport]:
     """Compute the margin report together with the figures of every position, by the same arithmetic."""
     lines = np.empty((LINE_FIGURES, len(book.quantity)), np.int64)
-    return _revalue(book, prices, instruments, rules, lines, 1), PositionReport(*lines)
+    status, totals, _ = new_results(book)
+    report = revalued((status, totals, lines), book, prices, instruments, rules, threads=1)
+    return report, PositionReport(*lines)
 
 
-def _revalue(
-    book: Book, prices: Prices, instruments: Instruments, rules: MarginRules, lines: Int64 | None, threads: int | None
-) -> MarginReport:
+def new_results(book: Book) -> Results:
+    """Return room for a margin report: (C,) status, (TOTALS, C) money, and no figures of positions."""
     clients = len(book.client_ids)
-    status, totals = np.empty(clients, np.int8), np.empty((TOTALS, clients), np.int64)
+    return np.empty(clients, np.int8), np.empty((TOTALS, clients), np.int64), np.empty((0, 0), np.int64)
+
+
+def revalued(
+    results: Results, book: Book, prices: Prices, instruments: Instruments, rules: MarginRules, *, threads: int | None
+) -> MarginReport:
+    """Compute a margin report in the room that is given; a report that lay there before is overwritten."""
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate)
     packed = rules.packed(prices.usd_rate)
     price, unit, terms = symbol_terms(book, prices, instruments, rules)
     inputs = (*columns, price, unit, terms, packed.numbers, packed.concentration)
-    results = (status, totals, np.empty((0, 0), np.int64) if lines is None else lines)
     over_threads(lambda first, last: revalue(first, last, *inputs, *results), book.offsets, threads)
+    status, totals, _ = results
     return MarginReport(status, *totals)
 
 

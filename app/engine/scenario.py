@@ -9,7 +9,7 @@ import numpy as np
 from app.engine.arrays import INT8, INT64, INT64_OUT, VOID, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.jit import kernel
-from app.engine.margin import MarginReport, margin_report
+from app.engine.margin import MarginReport, margin_report, new_results, revalued
 from app.engine.rows import COMPLETE
 from app.engine.rules import MarginRules
 from app.engine.units import PRICE_LIMIT, RATE_SCALE
@@ -87,15 +87,14 @@ def book_ladder(  # noqa: PLR0913 -- a report's inputs and the shocks
     symbol: int | None = None,
     threads: int | None = None,
 ) -> list[BookRung]:
-    """Return what each shock does to the whole book: a revaluation each, one report in memory at a time."""
-    rungs = []
+    """Return what each shock does to the whole book: a revaluation each, in the same memory."""
+    rungs, room = [], new_results(book)
     for shock in shocks:
         moved = shocked(prices, shock, symbol=symbol)
-        report = margin_report(book, moved, instruments, rules, threads=threads)
+        report = revalued(room, book, moved, instruments, rules, threads=threads)
         sums = np.zeros(BOOK_SUMS, np.int64)
         add_up(report.status, report.net_equity, report.margin_shortfall, sums)
         rungs.append(BookRung(shock, *sums.tolist()))
-        del report
     return rungs
 
 
