@@ -52,7 +52,7 @@ def most_positions(first: int, last: int, offsets: Int64) -> int:
 
 
 @inlined
-def fill_values(  # noqa: PLR0913 -- columns
+def fill_values(
     symbol_index: Int32, quantity: Int64, price: Int64, unit: Float64, values: Int64, unclear: Int64
 ) -> None:
     """Write the values of positions: first the estimates of all, noting the unclear, then the exact ones of those."""

@@ -118,6 +118,6 @@ def unsecured_loss(report: MarginReport) -> Int64:
 def _moved(price: Int64, factor: int) -> Int64:
     """Return price x factor / 10,000, split so that no product leaves 64 bits."""
     whole, part = np.divmod(price, RATE_SCALE)
-    ceiling = PRICE_LIMIT // factor  # beyond it, whole x factor would exceed the largest price
+    ceiling = PRICE_LIMIT // factor + 1  # from here on, whole x factor exceeds the largest price
     moved = np.minimum(whole, ceiling) * factor + (part * factor + RATE_SCALE // 2) // RATE_SCALE
     return np.where(price == 0, 0, np.clip(moved, 1, PRICE_LIMIT))

@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.engine.book import Prices
@@ -19,6 +19,8 @@ SHOCKS = [-9999, -5000, -2000, 0, 1, 5000, 30_000]
 
 
 @given(price=st.integers(1, PRICE_LIMIT), shock=st.integers(-9999, 10**6))
+@example(price=PRICE_LIMIT, shock=999_999)
+@example(price=5_000, shock=-9999)
 def test_a_shocked_price_is_rounded_to_eight_decimals(price: int, shock: int) -> None:
     exact = (Decimal(price) * (10_000 + shock) / 10_000).quantize(Decimal(1), ROUND_HALF_UP)
 
