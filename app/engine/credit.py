@@ -49,7 +49,7 @@ def interest(annual_rate: int, *, loan: int, short_market_value: int) -> Interes
     """
     Return a day's interest: rate / 360 x max(0, loan + abs(short market value)).
 
-    A short sale's proceeds lie in the loan as a credit but are not the client's to lend, so they do not lower the debit.
+    The proceeds of short sales lie in the loan as a credit, but they lower no debit.
     """
     debit = max(0, loan + abs(short_market_value))
     return Interest(annual_rate, divide(debit * annual_rate, DAYS * RATE_SCALE))

@@ -4,27 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.engine.arrays import Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.credit import Interest, RegT, interest, reg_t
 from app.engine.cures import Cures, cures
 from app.engine.distance import distances, triggers
-from app.engine.margin import MarginReport, PositionReport, position_report
+from app.engine.margin import PositionReport, position_report
+from app.engine.quotes import Quotes
 from app.engine.rows import COMPLETE
 from app.engine.rules import MarginRules
-from app.engine.units import MISSING, NOT_ASKED, convert
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Quotes:
-    """
-    Prices as the market quotes them, (S,) each: `price` in the stock's currency and `fx` to account currency, in 1e-8.
-
-    `price` x `fx`, rounded to 1e-8, is the price of `Prices`.
-    """
-
-    price: Int64
-    fx: Int64
+from app.engine.units import NOT_ASKED
 
 
 class IncompleteError(Exception):
@@ -118,7 +106,7 @@ class Explanation:
     interest: Interest | None
 
 
-def explain(  # noqa: PLR0913 -- a report's inputs, the quotes behind its prices, and the rate of interest
+def explain(
     book: Book,
     prices: Prices,
     quotes: Quotes,
@@ -142,6 +130,7 @@ def explain(  # noqa: PLR0913 -- a report's inputs, the quotes behind its prices
         IncompleteError: a price is missing, or the account is too large for exact figures.
     """
     assert len(book.client_ids) == 1, "an explanation is about one client"
+    assert quotes.agree(prices), "quotes are what the prices are made of"
     report, lines = position_report(book, prices, instruments, rules)
     if report.status[0] != COMPLETE:
         raise IncompleteError(int(report.status[0]))
@@ -164,8 +153,50 @@ def explain(  # noqa: PLR0913 -- a report's inputs, the quotes behind its prices
         margin_shortfall=shortfall,
         margin_call_triggered=shortfall > 0,
         cushion=excess / (long - short) if long - short else None,
-        cures=cures(book, prices, instruments, rules),
+        cures=cures(book, prices, instruments, rules, report, lines),
         distance=_distance(book, prices, instruments, rules),
         reg_t=reg_t(gross_value=long - short, net_equity=equity),
         interest=None if interest_rate is None else interest(interest_rate, loan=loan, short_market_value=short),
     )
+
+
+def _positions(
+    book: Book, prices: Prices, quotes: Quotes, instruments: Instruments, rules: MarginRules, lines: PositionReport
+) -> tuple[PositionExplanation, ...]:
+    turns = triggers(book, prices, quotes, instruments, rules)
+    return tuple(
+        PositionExplanation(
+            symbol=book.symbols[s],
+            quantity=int(book.quantity[p]),
+            price=int(quotes.price[s]),
+            fx=int(quotes.fx[s]),
+            account_price=int(prices.price[s]),
+            instrument_rate=_rate(instruments.house_rate[s]),
+            market_value=int(lines.market_value[p]),
+            exchange=_layer(lines.exchange_requirement[p], lines.exchange_rate[p], lines.exchange_code[p]),
+            house=_layer(lines.house_requirement[p], lines.house_rate[p], lines.house_code[p]),
+            margin_requirement=int(lines.margin_requirement[p]),
+            trigger_down=int(turns.down[p]) or None,
+            trigger_up=int(turns.up[p]) or None,
+        )
+        for p, s in enumerate(book.symbol_index)
+    )
+
+
+def _layer(requirement: np.int64, rate: np.int64, code: np.int64) -> LayerLine | None:
+    return None if requirement == NOT_ASKED else LayerLine(int(requirement), int(rate), int(code))
+
+
+def _distance(book: Book, prices: Prices, instruments: Instruments, rules: MarginRules) -> Distance:
+    found = distances(book, prices, instruments, rules, threads=1)
+    drop, rise = (None if np.isnan(way[0]) else float(way[0]) for way in (found.drop, found.rise))
+    drop_value, rise_value = int(found.drop_value[0]), int(found.rise_value[0])
+    return Distance(drop, rise, None if drop is None else drop_value, None if rise is None else rise_value)
+
+
+def _asked(cents: np.int64) -> int | None:
+    return None if cents == NOT_ASKED else int(cents)
+
+
+def _rate(rate: np.int64) -> int | None:
+    return None if rate < 0 else int(rate)
