@@ -4,8 +4,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import StartupError
+from app.usernames import USERNAME_INPUT_PATTERN
 
 ROOT = Path(__file__).resolve().parent
 _HS256_KEY_BYTES = 32
@@ -28,15 +31,18 @@ class Settings(BaseSettings):
     #: Embedded database, secrets and passwords made on first start.
     data_dir: Path = Path(".data")
     host: str = Field(default="127.0.0.1", min_length=1, max_length=255)
-    port: int = Field(default=8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
+    #: Proxies whose X-Forwarded-For is believed, addresses between commas; none: it is ignored.
+    forwarded_allow_ips: str = Field(default="", max_length=1000)
 
     #: Signs tokens; unset: made on first start and kept in `data_dir`.
-    secret_key: SecretStr | None = Field(default=None)
-    admin_username: str = Field(default="admin", min_length=1, max_length=64)
-    admin_password: SecretStr | None = Field(default=None)
-    access_token_seconds: int = Field(default=900, ge=10, le=86_400)
-    refresh_token_seconds: int = Field(default=1_209_600, ge=60, le=31_536_000)
+    secret_key: SecretStr | None = Field(default=None, max_length=4096)
+    admin_username: str = Field(default="admin", pattern=USERNAME_INPUT_PATTERN)
+    #: Unset: made on first start and kept in `data_dir`.
+    admin_password: SecretStr | None = Field(default=None, min_length=1, max_length=1024)
+    access_token_seconds: int = Field(default=900, ge=1, le=86_400)
+    refresh_token_seconds: int = Field(default=1_209_600, ge=1, le=31_536_000)
     #: Wrong passwords per user name, and ten times as many per address, before the next attempt has to wait.
     login_attempts: int = Field(default=5, ge=1, le=1_000_000)
     login_window_seconds: int = Field(default=300, ge=1, le=86_400)
@@ -52,15 +58,17 @@ class Settings(BaseSettings):
     warning_cushion: float = Field(default=0.05, ge=0, le=1)
     interest_rate: float | None = Field(default=None, ge=0, le=1)
 
+    #: How long a start waits for PostgreSQL to answer.
+    database_wait_seconds: float = Field(default=30, ge=0, le=3600)
     #: Connections per worker.
     pool_size: int = Field(default=10, ge=2, le=500)
     #: 0 for pgbouncer in transaction mode.
     statement_cache_size: int = Field(default=100, ge=0, le=10_000)
     #: Longest that one request may take, database and provider included.
-    request_seconds: float = Field(default=20, ge=1, le=600)
+    request_seconds: float = Field(default=30, ge=1, le=600)
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=1_073_741_824)
 
-    log_format: Literal["auto", "text", "json"] = "auto"
+    log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("secret_key")
@@ -68,17 +76,39 @@ class Settings(BaseSettings):
     def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         """Refuse a key that can be guessed; HS256 wants 256 bits."""
         if value is not None and len(value.get_secret_value().encode()) < _HS256_KEY_BYTES:
-            raise ValueError("RISK_SECRET_KEY needs at least 32 bytes; leave it unset to have one made")
+            raise ValueError("at least 32 bytes are needed; leave it unset to have one made")
         return value
 
     @field_validator("data_dir")
     @classmethod
     def _data_dir_is_absolute(cls, value: Path) -> Path:
         """Count a relative data directory from the project's root, whatever the current directory is."""
-        return value if value.is_absolute() else ROOT / value
+        return ROOT / value
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """Return the settings of this process."""
-    return Settings()
+    """
+    Return the settings of this process.
+
+    Raises:
+        StartupError: some cannot be used; it says which and why, never what they hold.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "".join(f"\n  {_name(fault['loc'])}: {_reason(fault['msg'])}" for fault in error.errors())
+        raise StartupError(f"these settings cannot be used:{faults}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(f"{ROOT / '.env'} cannot be read: {error}") from error
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    """Return a setting's name as its user writes it."""
+    field = str(location[0])
+    return field if field.isupper() else f"RISK_{field.upper()}"
+
+
+def _reason(message: str) -> str:
+    """Drop pydantic's label in front of our own messages."""
+    return message.removeprefix("Value error, ")

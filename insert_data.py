@@ -1,11 +1,10 @@
-"""Demo data: `python insert_data.py` stores demo clients and users; run again, it changes nothing."""
+"""Demo data: `python insert_data.py` stores demo clients and users; run again, it adds nothing."""
 
 import argparse
 import asyncio
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 
-from pydantic import ValidationError
 from tqdm import tqdm
 
 from app import logs
@@ -13,25 +12,35 @@ from app.db import Database, migrate, session, wait_until_ready
 from app.embedded import running_embedded, start_embedded
 from app.errors import AppError
 from app.providers import build_provider
-from app.security import PasswordHasher
+from app.security import PasswordHasher, describe_password
 from app.services import demo as demo_service
 from config import Settings, get_settings
 
 
 def main() -> None:
     """Store the demo data and say what was done."""
-    description = "Store demo clients and users. Settings come from the environment or .env."
-    argparse.ArgumentParser(description=description).parse_args()
+    _parse_arguments()
     try:
         settings = get_settings()
-        logs.configure(log_format=settings.log_format, level="warning")
+        logs.configure(log_format=settings.log_format, level="error")
         with ExitStack() as stack:
             url = _database_url(settings, stack)
-            asyncio.run(_insert(settings, Database(url=url, statement_cache_size=settings.statement_cache_size)))
-    except ValidationError as error:
-        sys.exit(f"error: settings: {error}")
+            seeded = asyncio.run(_insert(settings, url))
+        _report(seeded, settings)
     except AppError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parse_arguments() -> None:
+    """Explain the command to who asks; it takes no argument."""
+    argparse.ArgumentParser(
+        description="Store demo clients and users, at today's prices where they can be had, else at sample prices. "
+        "What is there already stays as it is.",
+        epilog="Goes into the database of DATABASE_URL, else into the embedded one, whether the service runs or not. "
+        "Settings come from the environment or .env.",
+    ).parse_args()
 
 
 def _database_url(settings: Settings, stack: ExitStack) -> str:
@@ -41,26 +50,22 @@ def _database_url(settings: Settings, stack: ExitStack) -> str:
     return running_embedded(settings.data_dir) or stack.enter_context(start_embedded(settings.data_dir)).url
 
 
-async def _insert(settings: Settings, database: Database) -> None:
-    """Fetch prices, store everything, print the outcome."""
-    await wait_until_ready(database, seconds=10)
+async def _insert(settings: Settings, url: str) -> demo_service.Seeded:
+    """Bring the schema up to date and store everything, behind a progress bar at a terminal."""
+    database = Database(url=url, statement_cache_size=settings.statement_cache_size)
+    await wait_until_ready(database, seconds=settings.database_wait_seconds)
     await migrate(database)
     provider = build_provider(settings.price_provider, ttl_seconds=settings.price_ttl_seconds)
-    try:
-        with tqdm(total=len(demo_service.symbols()), desc="prices", unit="symbol", disable=None) as bar:
-            quotes = await demo_service.fetch_quotes(
-                provider=provider, base_currency=settings.base_currency, done=bar.update
-            )
-        async with session(database):
-            seeded = await demo_service.seed(
-                quotes,
+    total = len(demo_service.symbols())
+    with tqdm(total=total, desc="prices", unit="symbol", disable=None) as bar:
+        async with aclosing(provider), session(database):
+            return await demo_service.seed(
+                provider=provider,
                 base_currency=settings.base_currency,
                 data_dir=settings.data_dir,
                 passwords=PasswordHasher(),
+                done=bar.update,
             )
-    finally:
-        await provider.aclose()
-    _report(seeded, settings)
 
 
 def _report(seeded: demo_service.Seeded, settings: Settings) -> None:
@@ -69,7 +74,10 @@ def _report(seeded: demo_service.Seeded, settings: Settings) -> None:
     if seeded.sampled:
         date = demo_service.SAMPLE_DATE.date()
         print(f"The price source gave no price for {', '.join(seeded.sampled)}: sample prices of {date} stand in.")
-    print(f"Demo users: desk (role risk) and ada (role client); passwords in {settings.data_dir / 'passwords'}.")
+    if seeded.skipped:
+        print(f"Not stored, since a price or an exchange rate is missing: {', '.join(seeded.skipped)}. Run this again.")
+    for username in seeded.users:
+        print(describe_password(settings.data_dir, username, reveal=sys.stdout.isatty()))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """Connections and migrations. asyncpg itself reads `DATABASE_URL`, so TLS and socket parameters are libpq's."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import structlog
 from tortoise import Tortoise
-from tortoise.exceptions import DBConnectionError
+from tortoise.exceptions import BaseORMException, DBConnectionError
 from tortoise.migrations.api import migrate as tortoise_migrate
 
 from app.errors import MigrationError, StartupError
@@ -30,43 +32,49 @@ DATABASE_DOWN: Final[tuple[type[Exception], ...]] = (
 _MIGRATIONS: Final = "app.migrations"
 _MIGRATION_LOCK: Final = 0x7269_736B  # "risk"
 _OLDEST_SERVER: Final = 140_000
-_SCHEMES: Final = {"postgres", "postgresql", "asyncpg"}
+_SCHEMES: Final = {"postgres", "postgresql"}
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """How to reach the database, and how much of it to use."""
 
-    url: str
+    url: str = field(repr=False)  # holds a password
     pool_size: int = 10
     #: 0 behind pgbouncer in transaction mode.
     statement_cache_size: int = 100
+    #: 0 = none.
     statement_timeout_seconds: float = 15
     connect_timeout_seconds: float = 5
-
-    def __repr__(self) -> str:
-        """Say where, never with which password."""
-        parts = urlsplit(self.url)
-        return f"Database({parts.scheme}://{parts.hostname or ''}{parts.path})"
 
     async def connect(self, **kwargs: Any) -> asyncpg.Connection:  # noqa: ANN401 - asyncpg's own arguments, passed on
         """
         Open one connection.
 
         Raises:
-            StartupError: the URL cannot be read.
+            StartupError: the URL cannot be read; the message quotes nothing of it that may be a password.
         """
         settings = {"application_name": "margin-risk-service"} | kwargs.pop("server_settings", {})
         try:
+            _check_url(self.url)
             return await asyncpg.connect(
-                _dsn(self.url),
+                self.url,
                 timeout=self.connect_timeout_seconds,
                 statement_cache_size=self.statement_cache_size,
                 server_settings=settings,
                 **kwargs,
             )
-        except (ValueError, asyncpg.ClientConfigurationError) as error:
+        except ssl.SSLError:
+            raise
+        except asyncpg.ClientConfigurationError as error:
             raise StartupError(f"DATABASE_URL cannot be used: {error}") from error
+        except ValueError as error:
+            raise StartupError(
+                "DATABASE_URL cannot be read. Write it as postgresql://user:password@host:5432/database, and the "
+                "characters :/?#[]@% of user and password as %3A and so on."
+            ) from error
 
 
 def tortoise_config(database: Database) -> dict[str, Any]:
@@ -101,24 +109,32 @@ async def wait_until_ready(database: Database, *, seconds: float) -> None:
     Return when PostgreSQL answers and is new enough.
 
     Raises:
-        StartupError: it did not within `seconds`, or is older than 14, or refuses us.
+        StartupError: it did not within `seconds`, or refuses us, or is older than 14.
     """
+    connection = await _connect_within(database, seconds)
+    try:
+        _check_version(await connection.fetchval("show server_version_num"))
+    finally:
+        await connection.close()
+
+
+async def _connect_within(database: Database, seconds: float) -> asyncpg.Connection:
+    """Open a connection; try again while the server is away, but not when it says no."""
     deadline = asyncio.get_running_loop().time() + seconds
+    waiting = False
     while True:
         try:
-            connection = await database.connect()
-        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-            raise StartupError(f"PostgreSQL refuses the connection: {error}") from error
-        except DATABASE_DOWN as error:
-            if asyncio.get_running_loop().time() > deadline:
-                raise StartupError(f"PostgreSQL does not answer: {str(error) or type(error).__name__}") from error
-            await asyncio.sleep(0.2)
-            continue
-        try:
-            _check_version(await connection.fetchval("show server_version_num"))
-        finally:
-            await connection.close()
-        return
+            return await database.connect()
+        except (asyncpg.PostgresError, *DATABASE_DOWN) as error:
+            reason = str(error) or type(error).__name__
+            if not isinstance(error, DATABASE_DOWN) or isinstance(error, ssl.SSLError):
+                raise StartupError(f"PostgreSQL cannot be used: {reason}") from error
+            if asyncio.get_running_loop().time() >= deadline:
+                raise StartupError(f"PostgreSQL does not answer where DATABASE_URL says it is: {reason}") from error
+        if not waiting:
+            _log.warning("waiting for PostgreSQL", error=reason)
+            waiting = True
+        await asyncio.sleep(0.2)
 
 
 async def migrate(database: Database) -> None:
@@ -128,22 +144,36 @@ async def migrate(database: Database) -> None:
     Raises:
         MigrationError: the schema is newer than the code, or a step failed (that step is rolled back).
     """
-    async with _advisory_lock(database) as connection:
-        await _refuse_newer_schema(connection)
-        try:
-            await tortoise_migrate(config=tortoise_config(database))
-        except DATABASE_DOWN as error:
-            raise MigrationError(f"the database went away while migrating: {error}") from error
-        finally:
-            await Tortoise.close_connections()
+    try:
+        async with _advisory_lock(database) as connection:
+            await _refuse_newer_schema(connection)
+            await _apply_migrations(database)
+    except (BaseORMException, asyncpg.PostgresError, *DATABASE_DOWN) as error:
+        reason = str(error) or type(error).__name__
+        raise MigrationError(f"the schema could not be migrated; the step was rolled back: {reason}") from error
+
+
+async def _apply_migrations(database: Database) -> None:
+    """Run what is not applied yet, however long a large table takes."""
+    try:
+        await tortoise_migrate(config=tortoise_config(replace(database, statement_timeout_seconds=0)))
+    finally:
+        await Tortoise.close_connections()
 
 
 @asynccontextmanager
 async def session(database: Database) -> AsyncIterator[None]:
-    """Connect the models for a command; a server does it in its lifespan."""
+    """
+    Connect the models for a command; a server does it in its lifespan.
+
+    Raises:
+        StartupError: the database went away meanwhile.
+    """
     await Tortoise.init(config=tortoise_config(database))
     try:
         yield
+    except DATABASE_DOWN as error:
+        raise StartupError(f"the database went away: {str(error) or type(error).__name__}") from error
     finally:
         await Tortoise.close_connections()
 
@@ -154,14 +184,13 @@ def known_migrations() -> set[str]:
     return {path.stem for path in folder.glob("[0-9]*.py")}
 
 
-def _dsn(url: str) -> str:
-    """Return the URL as libpq writes it."""
+def _check_url(url: str) -> None:
+    """Refuse what asyncpg would take for something else than its user meant."""
     parts = urlsplit(url)
     if parts.scheme not in _SCHEMES:
         raise StartupError("DATABASE_URL must begin with postgres:// or postgresql://")
     if "ssl" in parse_qs(parts.query):
         raise StartupError("DATABASE_URL: write sslmode=require (or verify-full, disable), not ssl=")
-    return "postgresql" + url[len(parts.scheme) :]
 
 
 def _check_version(version: str) -> None:
@@ -172,11 +201,12 @@ def _check_version(version: str) -> None:
 
 @asynccontextmanager
 async def _advisory_lock(database: Database) -> AsyncIterator[asyncpg.Connection]:
-    """Hold the migration lock on a connection of its own; the server frees it when the connection ends."""
+    """Hold the migration lock in a transaction of its own (also right behind pgbouncer), until the block ends."""
     connection = await database.connect()
     try:
-        await connection.execute("select pg_advisory_lock($1)", _MIGRATION_LOCK)
-        yield connection
+        async with connection.transaction():
+            await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            yield connection
     finally:
         await connection.close()
 

@@ -1,4 +1,4 @@
-"""Logs: readable at a terminal, JSON by option, one format for our lines and the libraries'."""
+"""Logs on standard error: readable text, or JSON by option; one format for our lines and the libraries'."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from structlog.typing import Processor
 _QUIET = ("tortoise", "asyncio", "yfinance", "peewee", "httpx", "httpcore", "hpack", "uvicorn.access")
 
 
-def configure(*, log_format: Literal["auto", "text", "json"], level: str) -> None:
+def configure(*, log_format: Literal["text", "json"], level: str) -> None:
     """Send every log line of this process to standard error in one format."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -34,11 +34,12 @@ def configure(*, log_format: Literal["auto", "text", "json"], level: str) -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(capture=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _last(log_format: str) -> list[Processor]:
+def _last(log_format: Literal["text", "json"]) -> list[Processor]:
     """Return the processors that turn an event into a line."""
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format == "json":

@@ -1,6 +1,6 @@
 """Hashes, tokens and the secrets that a first start makes. Knows nothing of tables or HTTP."""
 
-from app.security.files import load_or_create_password, load_or_create_secret
+from app.security.files import describe_password, load_or_create_password, load_or_create_secret
 from app.security.passwords import PasswordHasher
 from app.security.tokens import AccessClaims, TokenSigner
 
@@ -8,6 +8,7 @@ __all__ = [
     "AccessClaims",
     "PasswordHasher",
     "TokenSigner",
+    "describe_password",
     "load_or_create_password",
     "load_or_create_secret",
 ]

@@ -45,8 +45,18 @@ def load_or_create_password(data_dir: Path, username: str) -> str:
     Raises:
         StartupError: the file cannot be written or read, or is damaged.
     """
+    return _load_or_create(_password_file(data_dir, username), secrets.token_urlsafe(_PASSWORD_BYTES))
+
+
+def describe_password(data_dir: Path, username: str, *, reveal: bool) -> str:
+    """Return a line that says where a user's made password is kept, and what it is if it may be revealed."""
+    password = f": {load_or_create_password(data_dir, username)}" if reveal else ""
+    return f"New user {username}{password} (kept in {_password_file(data_dir, username)})"
+
+
+def _password_file(data_dir: Path, username: str) -> Path:
     assert "/" not in username and not username.startswith("."), "services.users checks names"  # noqa: PT018 - one rule
-    return _load_or_create(data_dir / "passwords" / username, secrets.token_urlsafe(_PASSWORD_BYTES))
+    return data_dir / "passwords" / username
 
 
 def _load_or_create(path: Path, candidate: str) -> str:

@@ -1,17 +1,19 @@
 """Demo clients that show every case, whatever prices are today: their loans follow from the prices at seeding."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.errors import ProviderError
-from app.models import Client, Margin, Position, Role
+from app.models import Client, Margin, MarketData, Position, Role
 from app.providers.base import PriceProvider, Quote
 from app.security import PasswordHasher, load_or_create_password
 from app.services import prices as prices_service
@@ -20,7 +22,7 @@ from app.symbols import fx_symbol
 
 #: No market ever made these; they only let the demo work without a network. Never live, and marked so.
 SAMPLE_DATE: Final = datetime(2026, 1, 2, 21, 0, tzinfo=UTC)
-_SAMPLE_PRICES: Final = {
+_SAMPLES: Final = {
     "AAPL": ("180.00", "USD"),
     "AMZN": ("175.50", "USD"),
     "GOOGL": ("160.25", "USD"),
@@ -34,30 +36,33 @@ _SAMPLE_PRICES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A demo client: what it holds, and its loan as a share of its portfolio's gross value plus a fixed amount."""
+    """A demo client: what it holds, and what it owes."""
 
     name: str
     holdings: Mapping[str, str]
-    loan_share: str = "0"
+    #: Its loan leaves this share of the portfolio's gross value (long + abs(short)) as equity ...
+    equity_share: str = "0"
+    #: ... and this much less.
     loan: str = "0"
     own_rate: str | None = None
 
 
+#: With the flat policy a cushion is the equity share less the rate: Ben's 0.03 is a warning, Cleo's -0.05 a call.
 CASES: Final = (
-    _Case("Ada - comfortable", {"AAPL": "100", "MSFT": "50"}, loan_share="0.30"),
-    _Case("Ben - near a call", {"AMZN": "120", "GOOGL": "80"}, loan_share="0.72"),
-    _Case("Cleo - in a margin call", {"NVDA": "200", "TSLA": "40"}, loan_share="0.80"),
-    _Case("Dov - short seller", {"TSLA": "-60", "NVDA": "150"}, loan_share="-0.45"),
-    _Case("Eve - fractional shares", {"AMZN": "12.345678", "MSFT": "0.5"}, loan_share="0.25"),
+    _Case("Ada - comfortable", {"AAPL": "100", "MSFT": "50"}, equity_share="0.70"),
+    _Case("Ben - near a call", {"AMZN": "120", "GOOGL": "80"}, equity_share="0.28"),
+    _Case("Cleo - in a margin call", {"NVDA": "200", "TSLA": "40"}, equity_share="0.20"),
+    _Case("Dov - short seller", {"TSLA": "-60", "NVDA": "150"}, equity_share="0.55"),
+    _Case("Eve - fractional shares", {"AMZN": "12.345678", "MSFT": "0.5"}, equity_share="0.75"),
     _Case("Finn - no positions", {}),
     _Case("Gus - a loan without positions", {}, loan="2500"),
-    _Case("Hana - a foreign listing", {"SAP.DE": "75", "AAPL": "20"}, loan_share="0.40"),
-    _Case("Ivo - own rate of 40 %", {"NVDA": "300"}, loan_share="0.55", own_rate="0.40"),
+    _Case("Hana - a foreign listing", {"SAP.DE": "75", "AAPL": "20"}, equity_share="0.60"),
+    _Case("Ivo - own rate of 40 %", {"NVDA": "300"}, equity_share="0.45", own_rate="0.40"),
 )
-
-
-#: Users that `seed` makes.
-USERNAMES: Final = ("desk", "ada")
+#: Whose user `ada` is.
+_ADA: Final = CASES[0].name
+#: Any number: one seeding at a time.
+_LOCK: Final = 0x6465_6D6F  # "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,12 @@ class Seeded:
 
     created: Sequence[str]
     kept: Sequence[str]
-    #: Symbols that got a sample price, since no source gave one.
+    #: Clients that could not be made, since a price or an FX rate of theirs is not known.
+    skipped: Sequence[str]
+    #: Symbols that go by a sample price, since no source ever gave one.
     sampled: Sequence[str]
+    #: Users that were made.
+    users: Sequence[str]
 
 
 def symbols() -> list[str]:
@@ -75,109 +84,129 @@ def symbols() -> list[str]:
     return sorted({symbol for case in CASES for symbol in case.holdings})
 
 
-async def fetch_quotes(
-    *, provider: PriceProvider, base_currency: str, seconds: float = 30, done: Callable[[int], object] = int
-) -> dict[str, Quote]:
-    """
-    Return prices of what the demo clients hold, and the FX rates that they need.
-
-    What the source does not give within `seconds` gets a sample price where there is one. `done` is told how many more
-    are there.
-    """
-    deadline = asyncio.get_running_loop().time() + seconds
-    quotes = await _fetch(symbols(), provider=provider, deadline=deadline)
-    done(len(symbols()))
-    currencies = {quote.currency for quote in quotes.values()} - {base_currency}
-    pairs = sorted(fx_symbol(name, base_currency) for name in currencies)
-    return quotes | await _fetch(pairs, provider=provider, deadline=deadline)
-
-
-async def seed(quotes: Mapping[str, Quote], *, base_currency: str, data_dir: Path, passwords: PasswordHasher) -> Seeded:
-    """
-    Store quotes, and the demo clients and users that are not there yet; those that are stay as they are.
-
-    The users are `desk` (role risk) and `ada` (role client); their passwords are random and kept under `data_dir`.
-    """
-    await prices_service.store_quotes(quotes.values())
-    created, kept = [], []
-    async with in_transaction():
-        present = {client.name for client in await Client.filter(name__in=[case.name for case in CASES])}
-        for case in CASES:
-            if case.name in present:
-                kept.append(case.name)
-            else:
-                await _create(case, quotes, base_currency=base_currency)
-                created.append(case.name)
-    ada = await Client.filter(name=CASES[0].name).order_by("id").first()
-    assert ada is not None, "stored just now"
-    await _ensure_user("desk", Role.RISK, None, data_dir=data_dir, passwords=passwords)
-    await _ensure_user("ada", Role.CLIENT, ada.id, data_dir=data_dir, passwords=passwords)
-    sampled = sorted(symbol for symbol, quote in quotes.items() if quote.source == "sample")
-    return Seeded(created=created, kept=kept, sampled=sampled)
-
-
 async def is_empty() -> bool:
-    """Return whether no client was ever stored."""
+    """Return whether no client is stored."""
     return not await Client.exists()
 
 
-async def _fetch(asked: Sequence[str], *, provider: PriceProvider, deadline: float) -> dict[str, Quote]:
-    """Return the source's quotes of `asked`, and sample prices for those that it does not give in time."""
+async def seed(
+    *,
+    provider: PriceProvider,
+    base_currency: str,
+    data_dir: Path,
+    passwords: PasswordHasher,
+    seconds: float = 30,
+    done: Callable[[int], object] = int,
+) -> Seeded:
+    """
+    Store prices, and the demo clients and users that are not there yet; those that are stay as they are.
+
+    Args:
+        provider: asked for prices first; a symbol that has none, now or stored, gets a sample price.
+        base_currency: account currency.
+        data_dir: keeps the random passwords of the users `desk` (role risk) and `ada` (role client).
+        passwords: hashes them.
+        seconds: how long the provider may take.
+        done: told how many more symbols have been dealt with.
+    """
+    deadline = asyncio.get_running_loop().time() + seconds
+    prices = await _prices(symbols(), provider=provider, deadline=deadline)
+    done(len(prices))
+    currencies = {price.currency for price in prices.values()} - {base_currency}
+    pairs = [fx_symbol(currency, base_currency) for currency in sorted(currencies)]
+    prices |= await _prices(pairs, provider=provider, deadline=deadline)
+    async with in_transaction():
+        await connections.get("default").execute_query("select pg_advisory_xact_lock($1)", [_LOCK])
+        created, kept, skipped = await _ensure_clients(prices, _values(prices, base_currency))
+        users = await _ensure_users(data_dir, passwords)
+    sampled = sorted(symbol for symbol, price in prices.items() if price.source == "sample")
+    return Seeded(created=created, kept=kept, skipped=skipped, sampled=sampled, users=users)
+
+
+async def _prices(wanted: Sequence[str], *, provider: PriceProvider, deadline: float) -> dict[str, MarketData]:
+    """Return the stored prices of `wanted`, refreshed if the source answers in time, else samples."""
+    await prices_service.store_quotes(await _ask(wanted, provider=provider, deadline=deadline))
+    stored = {row.symbol for row in await MarketData.filter(symbol__in=wanted)}
+    await prices_service.store_quotes([_sample(symbol) for symbol in wanted if symbol in _SAMPLES.keys() - stored])
+    return {row.symbol: row for row in await MarketData.filter(symbol__in=wanted)}
+
+
+async def _ask(wanted: Sequence[str], *, provider: PriceProvider, deadline: float) -> Iterable[Quote]:
+    """Return what the source gives in time."""
+    if not wanted:
+        return ()
     try:
         async with asyncio.timeout_at(deadline):
-            found = (await provider.fetch(asked)).quotes if asked else {}
+            return (await provider.fetch(wanted)).quotes.values()
     except (ProviderError, TimeoutError):
-        found = {}
-    return {symbol: quote for symbol in asked if (quote := found.get(symbol) or _sample(symbol)) is not None}
+        return ()
 
 
-async def _ensure_user(
-    username: str, role: Role, client_id: int | None, *, data_dir: Path, passwords: PasswordHasher
-) -> None:
-    """Make a demo user unless there is one of that name."""
-    await users_service.ensure_user(
-        username,
-        role=role,
-        client_id=client_id,
-        make_password=lambda: load_or_create_password(data_dir, username),
-        passwords=passwords,
-    )
+def _values(prices: Mapping[str, MarketData], base_currency: str) -> dict[str, Decimal]:
+    """Return what one unit is worth in account currency, of each symbol for which that is known."""
+    values = {}
+    for symbol, price in prices.items():
+        if price.currency == base_currency:
+            values[symbol] = price.current_price
+        elif (rate := prices.get(fx_symbol(price.currency, base_currency))) is not None:
+            values[symbol] = price.current_price * rate.current_price
+    return values
 
 
-async def _create(case: _Case, quotes: Mapping[str, Quote], *, base_currency: str) -> None:
-    """Store one demo client."""
+async def _ensure_clients(
+    prices: Mapping[str, MarketData], values: Mapping[str, Decimal]
+) -> tuple[list[str], list[str], list[str]]:
+    """Store the clients that are not there; return the names of the created, the kept and the skipped."""
+    created, kept, skipped = [], [], []
+    present = {client.name for client in await Client.filter(name__in=[case.name for case in CASES])}
+    for case in CASES:
+        if case.name in present:
+            kept.append(case.name)
+        elif case.holdings.keys() <= values.keys():
+            await _create(case, prices, values)
+            created.append(case.name)
+        else:
+            skipped.append(case.name)
+    return created, kept, skipped
+
+
+async def _create(case: _Case, prices: Mapping[str, MarketData], values: Mapping[str, Decimal]) -> None:
+    """Store one demo client; it paid today's prices."""
     client = await Client.create(name=case.name)
     rate = None if case.own_rate is None else Decimal(case.own_rate)
-    loan = _loan(case, quotes, base_currency=base_currency)
-    await Margin.create(client=client, loan=loan, margin_requirement=rate)
+    await Margin.create(client=client, loan=_loan(case, values), margin_requirement=rate)
     for symbol, quantity in case.holdings.items():
-        cost = quotes[symbol].price if symbol in quotes else Decimal(0)
+        cost = prices[symbol].current_price
         await Position.create(client=client, symbol=symbol, quantity=Decimal(quantity), cost_basis=cost)
 
 
-def _loan(case: _Case, quotes: Mapping[str, Quote], *, base_currency: str) -> Decimal:
-    """Return the loan that makes the case what it is called."""
-    gross = sum(
-        (abs(Decimal(quantity)) * _value(quotes, symbol, base_currency) for symbol, quantity in case.holdings.items()),
-        Decimal(0),
-    )
-    return (gross * Decimal(case.loan_share) + Decimal(case.loan)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+def _loan(case: _Case, values: Mapping[str, Decimal]) -> Decimal:
+    """Return the loan that makes the case what it is called; negative is cash, as from a short sale."""
+    amounts = [Decimal(quantity) * values[symbol] for symbol, quantity in case.holdings.items()]
+    equity = Decimal(case.equity_share) * sum(map(abs, amounts), Decimal(0)) - Decimal(case.loan)
+    return (sum(amounts, Decimal(0)) - equity).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
-def _value(quotes: Mapping[str, Quote], symbol: str, base_currency: str) -> Decimal:
-    """Return the price of one unit in account currency; 0 where it cannot be known."""
-    quote = quotes.get(symbol)
-    if quote is None or quote.currency == base_currency:
-        return quote.price if quote else Decimal(0)
-    rate = quotes.get(fx_symbol(quote.currency, base_currency))
-    return quote.price * rate.price if rate else Decimal(0)
+async def _ensure_users(data_dir: Path, passwords: PasswordHasher) -> list[str]:
+    """Make the demo users that are not there; return their names."""
+    ada = await Client.filter(name=_ADA).order_by("id").first()
+    wanted = [("desk", Role.RISK, None)] + ([("ada", Role.CLIENT, ada.id)] if ada else [])
+    return [
+        username
+        for username, role, client_id in wanted
+        if await users_service.ensure_user(
+            username,
+            role=role,
+            client_id=client_id,
+            make_password=partial(load_or_create_password, data_dir, username),
+            passwords=passwords,
+        )
+    ]
 
 
-def _sample(symbol: str) -> Quote | None:
+def _sample(symbol: str) -> Quote:
     """Return the sample price of a demo symbol."""
-    if symbol not in _SAMPLE_PRICES:
-        return None
-    price, currency = _SAMPLE_PRICES[symbol]
+    price, currency = _SAMPLES[symbol]
     return Quote(
         symbol=symbol,
         price=Decimal(price),
