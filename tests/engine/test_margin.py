@@ -233,3 +233,18 @@ with event.install_recorder("numba:compile") as compiled:
 assert not compiled.buffer, compiled.buffer
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@given(
+    quantity=st.integers(8 * 10**17, 95 * 10**16),
+    price=st.integers(1, 5_000),
+    usd_rate=st.integers(7 * 10**8, 8 * 10**8),
+)
+def test_dollar_amounts_a_share_beyond_the_value_limit_are_exact(quantity: int, price: int, usd_rate: int) -> None:
+    """Nearly 1e12 shares of a stock worth next to nothing ask 2.50 dollars each: more cents than a float64 counts."""
+    book, prices, instruments = one_client([-quantity], [price])
+    floor = int(Fraction(5 * usd_rate, 2) + Fraction(1, 2))
+
+    report = margin_report(book, Prices(prices.price, usd_rate), instruments, FINRA)
+
+    assert report.exchange_requirement[0] == int(Fraction(quantity * floor, 10**12) + Fraction(1, 2))
