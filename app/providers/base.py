@@ -83,7 +83,7 @@ class PriceProvider(Protocol):
 
 
 @runtime_checkable
-class SplitSource(Protocol):
+class SplitSource(PriceProvider, Protocol):
     """A source of prices that also knows of stock splits."""
 
     async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:

@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from app.errors import ProviderError
-from app.providers.base import PriceProvider, Quote, QuoteBatch
+from app.providers.base import PriceProvider, Quote, QuoteBatch, Refusal, Split, SplitSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ class CachedProvider:
             # wait() leaves the tasks alone when its caller is cancelled: others may want their answers.
             await asyncio.wait(set(requests.values()))
         return _assemble(answers, requests)
+
+    async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:
+        """
+        Return what the source says of splits, asked anew each time; none where it knows of none.
+
+        Raises:
+            ProviderError: they could not be asked for.
+        """
+        return await self._source.splits(symbol, since=since) if isinstance(self._source, SplitSource) else ()
 
     async def aclose(self) -> None:
         """Cancel what is under way and close the source."""
@@ -101,6 +111,7 @@ class CachedProvider:
 def _assemble(answers: dict[str, Quote | None], requests: dict[str, asyncio.Task[QuoteBatch]]) -> QuoteBatch:
     """Add the outcome of finished requests to `answers`; raise if there is no answer at all."""
     failed = set()
+    refused: dict[str, Refusal] = {}
     error: BaseException | None = None
     for symbol, task in requests.items():
         problem = ProviderError("The price source was closed.") if task.cancelled() else task.exception()
@@ -109,9 +120,10 @@ def _assemble(answers: dict[str, Quote | None], requests: dict[str, asyncio.Task
             error = problem or error
         else:
             answers[symbol] = task.result().quotes.get(symbol)
+            refused |= {symbol: task.result().refused[symbol]} if symbol in task.result().refused else {}
     if error is not None and not isinstance(error, ProviderError):
         raise error
     if error is not None and not answers:
         raise ProviderError(str(error), retry_after=error.retry_after) from error
     quotes = {symbol: quote for symbol, quote in answers.items() if quote is not None}
-    return QuoteBatch(quotes=quotes, failed=frozenset(failed))
+    return QuoteBatch(quotes=quotes, failed=frozenset(failed), refused=refused)

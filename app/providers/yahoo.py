@@ -5,15 +5,23 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from app.errors import ProviderError
 from app.providers import yahoo_client
-from app.providers.base import Quote, QuoteBatch
+from app.providers.base import Quote, QuoteBatch, Refusal, Split
 from app.providers.breaker import CircuitBreaker
 from app.providers.threads import DaemonExecutor
 from app.providers.yahoo_client import BatchBrokenError
-from app.providers.yahoo_records import canonical_symbol, quote_from_record, record_from_chart
+from app.providers.yahoo_records import (
+    Record,
+    canonical_symbol,
+    quote_from_record,
+    record_from_chart,
+    refusal_of,
+    splits_from_chart,
+)
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -29,6 +37,14 @@ class _Gathered:
 
     answers: dict[str, Quote | None] = field(default_factory=dict)
     errors: list[ProviderError] = field(default_factory=list)
+    refused: dict[str, Refusal] = field(default_factory=dict)
+
+    def add(self, symbol: str, record: Record, now: datetime) -> None:
+        """Take a record as the answer for a symbol."""
+        self.answers[symbol] = quote_from_record(record, symbol=symbol, fetched_at=now)
+        refusal = refusal_of(record)
+        if refusal is not None:
+            self.refused[symbol] = refusal
 
 
 class YahooProvider:
@@ -69,7 +85,18 @@ class YahooProvider:
         if got.errors and not got.answers:
             raise max(got.errors, key=lambda error: error.retry_after)
         quotes = {symbol: quote for symbol, quote in got.answers.items() if quote is not None}
-        return QuoteBatch(quotes=quotes, failed=frozenset(wanted) - got.answers.keys())
+        return QuoteBatch(quotes=quotes, failed=frozenset(wanted) - got.answers.keys(), refused=got.refused)
+
+    async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:
+        """
+        Return the splits of a symbol that became effective after `since`, oldest first.
+
+        Raises:
+            ProviderError: they could not be asked for.
+        """
+        chart = await self._call(partial(yahoo_client.chart_splits, symbol), since)
+        found = [] if chart is None else splits_from_chart(chart, symbol=symbol)
+        return [split for split in found if split.effective > since]
 
     async def aclose(self) -> None:
         """Let the threads end; a request that is under way is not waited for."""
@@ -93,7 +120,7 @@ class YahooProvider:
             if record is None:
                 omitted.append(symbol)
             else:
-                got.answers[symbol] = quote_from_record(record, symbol=symbol, fetched_at=now)
+                got.add(symbol, record, now)
         if len(batch) - len(omitted) <= 1 < len(omitted):
             # The endpoint omits what it does not know, but has also been seen to answer for one symbol of many.
             await self._ask_each(omitted, got)
@@ -111,7 +138,10 @@ class YahooProvider:
             return
         now = datetime.now(UTC)
         record = None if meta is None else record_from_chart(meta, now=now)
-        got.answers[symbol] = None if record is None else quote_from_record(record, symbol=symbol, fetched_at=now)
+        if record is None:
+            got.answers[symbol] = None
+        else:
+            got.add(symbol, record, now)
 
     async def _call(self, function: Callable[[A], T], argument: A) -> T:
         """Run one blocking request in a thread, unless the breaker is open."""

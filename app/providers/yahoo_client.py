@@ -7,7 +7,9 @@ symbol, loads pandas frames that nobody reads, and answers alike for an unknown 
 """
 
 import json
+import time
 from collections.abc import Sequence
+from datetime import datetime
 from http import HTTPStatus
 from threading import Lock
 from typing import Any
@@ -22,6 +24,8 @@ REQUEST_SECONDS = 5.0
 
 _QUOTE_URL = "https://query1.finance.yahoo.com/v7/finance/quote"
 _CHART_URL = "https://query2.finance.yahoo.com/v8/finance/chart/"
+#: A split may stand in a chart before the session from which it counts.
+_DAYS_AHEAD = 5
 _NO_SUCH_SYMBOL = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
 _REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
@@ -62,7 +66,14 @@ def chart_meta(symbol: str) -> Record | None:
         SourceThrottledError: we ask too often, or may not ask at all.
         ProviderError: no answer, or none that can be read.
     """
-    response = _get(_CHART_URL + url_quote(symbol, safe=""), {"range": "1d", "interval": "1d"})
+    chart = _chart(symbol, {"range": "1d", "interval": "1d"})
+    meta = None if chart is None else chart.get("meta")
+    return meta if isinstance(meta, dict) else None
+
+
+def _chart(symbol: str, params: dict[str, str]) -> Record | None:
+    """Return the one result of a v8 chart, None for an unknown symbol."""
+    response = _get(_CHART_URL + url_quote(symbol, safe=""), params)
     if response.status_code in _NO_SUCH_SYMBOL:
         return None
     if response.status_code in _REFUSALS:
@@ -71,10 +82,22 @@ def chart_meta(symbol: str) -> Record | None:
         raise ProviderError(f"Yahoo Finance answered with status {response.status_code}.")
     try:
         results = json.loads(response.content)["chart"]["result"]
-        meta = results[0]["meta"] if results else None
+        result = results[0] if results else None
     except (ValueError, LookupError, TypeError) as error:
         raise ProviderError("Yahoo Finance gave an answer that cannot be read.") from error
-    return meta if isinstance(meta, dict) else None
+    return result if isinstance(result, dict) else None
+
+
+def chart_splits(symbol: str, since: datetime) -> Record | None:
+    """
+    Return the symbol's v8 chart of daily bars from `since` on, with its splits; None for an unknown symbol.
+
+    Raises:
+        SourceThrottledError: we ask too often, or may not ask at all.
+        ProviderError: no answer, or none that can be read.
+    """
+    start, end = int(since.timestamp()), int(time.time()) + _DAYS_AHEAD * 86_400
+    return _chart(symbol, {"period1": str(start), "period2": str(end), "interval": "1d", "events": "div,splits"})
 
 
 def _get(url: str, params: dict[str, str]) -> Any:  # noqa: ANN401 (yfinance has no types)

@@ -3,10 +3,11 @@
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Context, Decimal
+from zoneinfo import ZoneInfo
 
-from app.providers.base import Quote
+from app.providers.base import Quote, Refusal, Split
 
 Record = Mapping[str, object]
 
@@ -20,6 +21,9 @@ _PRICE_STEP = Decimal("1e-8")
 _FIFTEEN_DIGITS = Context(prec=15, rounding=ROUND_HALF_UP)
 #: Prices in units of 1e-8 must fit the engine's int64.
 _PRICE_LIMIT = Decimal("1e10")
+
+#: The year 2100: what says more is no time in seconds.
+_LATEST_SECONDS = 4_102_444_800
 
 #: Yahoo's clock and ours may differ by this much.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -66,6 +70,29 @@ def quote_from_record(record: Record, *, symbol: str, fetched_at: datetime) -> Q
     )
 
 
+def refusal_of(record: Record) -> Refusal | None:
+    """Return what is wrong with the price in a record; None if there is a usable one, or none at all."""
+    value = record.get("regularMarketPrice")
+    if isinstance(value, bool) or not isinstance(value, int | float) or record.get("quoteType") == "NONE":
+        return None
+    number = _number(value)
+    if number is None:
+        return Refusal.NOT_FINITE
+    if number > 0:
+        return None
+    return Refusal.NEGATIVE if number < 0 else Refusal.ZERO
+
+
+def splits_from_chart(chart: Record, *, symbol: str) -> list[Split]:
+    """Return the splits in a v8 chart, oldest first; what is no split is left out."""
+    meta, events = chart.get("meta"), chart.get("events")
+    found = events.get("splits") if isinstance(events, Mapping) else None
+    zone = _zone(meta if isinstance(meta, Mapping) else {})
+    entries = found.values() if isinstance(found, Mapping) else ()
+    splits = [_split(entry, symbol=symbol, zone=zone) for entry in entries if isinstance(entry, Mapping)]
+    return sorted((split for split in splits if split is not None), key=lambda split: split.effective)
+
+
 def record_from_chart(meta: Record, *, now: datetime) -> Record:
     """Return the `meta` of a v8 chart over one day in the words of a v7 record."""
     return {
@@ -99,6 +126,32 @@ def _price(value: object, unit: Decimal) -> Decimal | None:
     in_steps = price.quantize(_PRICE_STEP, rounding=ROUND_HALF_UP)
     price = price if price == in_steps else in_steps  # 190.5 stays 190.5
     return price if 0 < price < _PRICE_LIMIT else None
+
+
+def _split(entry: Record, *, symbol: str, zone: tzinfo) -> Split | None:
+    seconds = _number(entry.get("date"))
+    numerator, denominator = _number(entry.get("numerator")), _number(entry.get("denominator"))
+    if seconds is None or not 0 < seconds < _LATEST_SECONDS or numerator is None or denominator is None:
+        return None
+    if numerator <= 0 or denominator <= 0 or numerator == denominator:
+        return None
+    effective = datetime.fromtimestamp(seconds, UTC)
+    return Split(
+        symbol=symbol,
+        effective=effective,
+        ex_date=effective.astimezone(zone).date(),
+        numerator=Decimal(repr(numerator)),
+        denominator=Decimal(repr(denominator)),
+    )
+
+
+def _zone(meta: Record) -> tzinfo:
+    """Return the time zone of a chart's exchange, UTC where it names none that we know."""
+    name = meta.get("exchangeTimezoneName")
+    try:
+        return ZoneInfo(name) if isinstance(name, str) and name else UTC
+    except (ValueError, OSError, LookupError):  # what zoneinfo raises depends on what is wrong with the name
+        return UTC
 
 
 def _market_time(value: object, fetched_at: datetime) -> datetime | None:
