@@ -3,16 +3,19 @@
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
 from app.schemas.base import In, Out
 
 _REFRESH_TOKEN = "6f1d3f0c9a4e4c0bb0a7c2b1e5d4f3a2.q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"  # noqa: S105 - an example
 
+_LOGIN: JsonDict = {"grant_type": "password", "username": "admin", "password": "correct horse battery"}
+
 
 class LoginIn(BaseModel):
     """The form of the OAuth2 password flow (RFC 6749, section 4.3.2); fields that it does not know are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra={"examples": [_LOGIN]})
 
     grant_type: Literal["password"] = "password"
     username: str = Field(min_length=1, max_length=256, examples=["admin"])

@@ -36,8 +36,8 @@ class Out(BaseModel):
 
 
 def _from_json_number(value: object) -> object:
-    """Take a JSON number by its text, so that 0.1 is 0.1; refuse true and false."""
-    if isinstance(value, bool):
+    """Take a JSON number by its text, so that 0.1 is 0.1; refuse everything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports ValueError
     return Decimal(repr(value)) if isinstance(value, float) else value
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
 from app.schemas.base import EXACT, In, NumberOut, Out, json_number
@@ -43,7 +43,7 @@ class InstrumentIn(In):
         json_schema_extra={"default": 1},
         description="Factor of a leveraged fund; -2 = inverse 2x; 1 = none.",
     )
-    marginable: bool = Field(default=True, description="False: cannot be bought on credit.")
+    marginable: StrictBool = Field(default=True, description="False: cannot be bought on credit.")
     house_rate: HouseRate | None = Field(default=None, description="The firm's own rate for it; null = the policy's.")
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 
 from app.schemas.base import LARGEST_ID, In, Out
 from app.usernames import USERNAME_INPUT_PATTERN, normalise_username
@@ -59,7 +59,7 @@ class UserPatchIn(In):
     password: Password | None = None
     role: RoleName | None = Field(default=None, description="`admin` and `risk` unbind the user from its client.")
     client_id: BoundClientId | None = None
-    is_active: bool | None = None
+    is_active: StrictBool | None = None
 
 
 class UserOut(Out):
