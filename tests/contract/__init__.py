@@ -1,0 +1,1 @@
+"""The contract that /openapi.json states, held against the service."""

@@ -1,0 +1,49 @@
+"""A real server with real data, whose price source is the stand-in for Yahoo."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.server import PASSWORD, Server, create_database, running_server
+from tests.standin.server import Standin
+
+PRICES = {"AAPL": 175.5, "MSFT": 420.0, "TSLA": 250.0, "TQQQ": 80.0}
+
+
+@pytest.fixture(scope="session")
+async def server_database(database_url: str) -> str:
+    """Return the URL of an empty database for the server alone."""
+    return await create_database(database_url)
+
+
+@pytest.fixture(scope="session")
+def server(server_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve for the run, limits wide, with clients 1 to 3, their positions, and the users that tests call as."""
+    folder = tmp_path_factory.mktemp("server")
+    with Standin() as standin:
+        for symbol, price in PRICES.items():
+            standin.world.quote(symbol, price)
+        environment = {
+            **standin.environment(folder),
+            "DATABASE_URL": server_database,
+            "RISK_LOGIN_ATTEMPTS": "1000000",
+            "RISK_REQUEST_SECONDS": "60",
+        }
+        with running_server(folder, environment) as running:
+            _seed(running)
+            yield running
+
+
+def _seed(server: Server) -> None:
+    """Store what the document's examples speak of: users 2 to 4, clients 1 to 3, AAPL."""
+    with server.caller() as http:
+        for name in ("leaver", "comer", "changed"):
+            user = {"username": name, "role": "risk", "password": PASSWORD}
+            http.post("/users", json=user).raise_for_status()
+        for name in ("Ada", "Grace", "Edsger"):
+            http.post("/clients", json={"name": name, "loan": 1000}).raise_for_status()
+        for symbol in PRICES:
+            http.get(f"/stocks/{symbol}").raise_for_status()
+            for client_id in (1, 2):
+                position = {"quantity": 10, "cost_basis": 100}
+                http.put(f"/positions/{client_id}/{symbol}", json=position).raise_for_status()
