@@ -29,6 +29,7 @@ from app.policies.load import load_policy
 from app.providers import build_provider
 from app.providers.base import PriceProvider
 from app.routers import (
+    audit,
     auth,
     clients,
     context,
@@ -57,7 +58,7 @@ from app.services.margin_book import LoadedBook
 from app.usernames import normalise_username
 from config import Settings, get_settings
 
-_ROUTERS: Final = (auth, users, stocks, clients, positions, margin_book, margin, instruments, health)
+_ROUTERS: Final = (auth, users, stocks, clients, positions, margin_book, margin, instruments, audit, health)
 _SHUTDOWN_SECONDS: Final = 3
 _DEMO_PATIENCE_SECONDS: Final = 2.5
 

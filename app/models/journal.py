@@ -11,8 +11,10 @@ from tortoise.models import Model
 class AuditEntry(Model):
     """One change, chained by hash to the one before; the database refuses to change or delete it."""
 
+    # 1, 2, 3 and so on, without a gap, in the order of commits; `audit_append` in the database gives it.
     id = fields.BigIntField(primary_key=True)
-    at = fields.DatetimeField()
+    #: Never before the entry before.
+    at = fields.DatetimeField(db_index=True)
     #: A user's name, `monitor`, or `system`.
     actor = fields.CharField(max_length=64)
     #: create, update, delete, trade, split, login_reset and so on.
@@ -25,7 +27,7 @@ class AuditEntry(Model):
     before: fields.JSONField[dict[str, Any] | None] = fields.JSONField(null=True)
     after: fields.JSONField[dict[str, Any] | None] = fields.JSONField(null=True)
     request_id = fields.CharField(max_length=64, null=True)
-    #: SHA-256 over the row and `previous_hash`, hexadecimal.
+    #: SHA-256 over `previous_hash` and the row, hexadecimal; see `app.services.chain`.
     hash = fields.CharField(max_length=64)
     previous_hash = fields.CharField(max_length=64)
 

@@ -28,10 +28,10 @@ async def list_clients(
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 413, 422, 503),
 )
-async def create_client(body: ClientIn, response: Response, _: StaffDep) -> ClientOut:
+async def create_client(body: ClientIn, response: Response, caller: StaffDep) -> ClientOut:
     """Store a new client with its loan and own rate."""
     client = await clients_service.create_client(
-        name=body.name, loan=body.loan, margin_requirement=body.margin_requirement
+        name=body.name, loan=body.loan, margin_requirement=body.margin_requirement, caller=caller
     )
     response.headers["Location"] = f"/clients/{client.id}"
     return ClientOut.model_validate(client)
@@ -62,6 +62,6 @@ async def update_client(client_id: ClientId, body: ClientPatchIn, caller: StaffD
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 409, 422, 503),
 )
-async def delete_client(client_id: ClientId, _: StaffDep) -> None:
+async def delete_client(client_id: ClientId, caller: StaffDep) -> None:
     """Delete a client that holds nothing and owes nothing."""
-    await clients_service.delete_client(client_id)
+    await clients_service.delete_client(client_id, caller=caller)

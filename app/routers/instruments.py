@@ -38,10 +38,10 @@ async def get_instrument(symbol: Symbol, _: CallerDep) -> InstrumentOut:
         **problems(401, 403, 413, 422, 503),
     },
 )
-async def put_instrument(symbol: Symbol, body: InstrumentIn, response: Response, _: StaffDep) -> InstrumentOut:
+async def put_instrument(symbol: Symbol, body: InstrumentIn, response: Response, caller: StaffDep) -> InstrumentOut:
     """Set what the desk keeps; name, currency and type come from the price source."""
     instrument, created = await instruments_service.put_instrument(
-        symbol, leverage=body.leverage, marginable=body.marginable, house_rate=body.house_rate
+        symbol, leverage=body.leverage, marginable=body.marginable, house_rate=body.house_rate, caller=caller
     )
     response.status_code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
     return InstrumentOut.model_validate(instrument)

@@ -28,6 +28,7 @@ TAGS: Final = [
     {"name": "positions", "description": "What a client holds."},
     {"name": "margin", "description": "What a client must hold, and what it lacks."},
     {"name": "instruments", "description": "What the desk says of a symbol: leverage, marginable, own rate."},
+    {"name": "audit", "description": "Who changed what, and whether anybody changed that; for admins."},
     {"name": "health", "description": "Probes for whoever runs the service."},
 ]
 _ASSETS: Final = "/docs/assets"

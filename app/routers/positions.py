@@ -6,6 +6,7 @@ from app.routers.deps import CallerDep, ClientId, ProviderDep, SettingsDep, Staf
 from app.routers.errors import problems
 from app.schemas.position import PositionIn, PositionOut, PositionsOut, TradeIn, TradeOut
 from app.services import positions as positions_service
+from app.services.positions import Trade
 
 router = APIRouter(prefix="/positions", tags=["positions"])
 
@@ -36,7 +37,7 @@ async def put_position(
     symbol: Symbol,
     body: PositionIn,
     response: Response,
-    _: StaffDep,
+    caller: StaffDep,
     settings: SettingsDep,
 ) -> PositionOut:
     """Set quantity and cost; the loan stays as it is. For a trade, which moves the loan, use `trades`."""
@@ -46,6 +47,7 @@ async def put_position(
         quantity=body.quantity,
         cost_basis=body.cost_basis,
         base_currency=settings.base_currency,
+        caller=caller,
     )
     response.status_code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
     return PositionOut(**position)
@@ -58,9 +60,9 @@ async def put_position(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def delete_position(client_id: ClientId, symbol: Symbol, _: StaffDep) -> None:
+async def delete_position(client_id: ClientId, symbol: Symbol, caller: StaffDep) -> None:
     """Delete a position; the loan stays as it is."""
-    await positions_service.delete_position(client_id, symbol)
+    await positions_service.delete_position(client_id, symbol, caller=caller)
 
 
 @router.post(
@@ -71,16 +73,15 @@ async def delete_position(client_id: ClientId, symbol: Symbol, _: StaffDep) -> N
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
 async def create_trade(
-    client_id: ClientId, body: TradeIn, _: StaffDep, provider: ProviderDep, settings: SettingsDep
+    client_id: ClientId, body: TradeIn, caller: StaffDep, provider: ProviderDep, settings: SettingsDep
 ) -> TradeOut:
     """Change quantity, average cost and loan together: loan += quantity x price x fx."""
     booked = await positions_service.book_trade(
         client_id,
-        symbol=body.symbol,
-        quantity=body.quantity,
-        price=body.price,
+        Trade(symbol=body.symbol, quantity=body.quantity, price=body.price),
         provider=provider,
         base_currency=settings.base_currency,
+        caller=caller,
     )
     position = PositionOut(**booked.position) if booked.position else None
     return TradeOut(client_id=client_id, position=position, loan=booked.loan)

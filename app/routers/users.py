@@ -33,7 +33,7 @@ async def list_users(
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 409, 413, 422, 503),
 )
-async def create_user(body: UserIn, _: AdminDep, auth: AuthDep) -> UserOut:
+async def create_user(body: UserIn, caller: AdminDep, auth: AuthDep) -> UserOut:
     """Store a new user; one of role `client` is bound to a client that exists."""
     user = await users_service.create_user(
         body.username,
@@ -41,6 +41,7 @@ async def create_user(body: UserIn, _: AdminDep, auth: AuthDep) -> UserOut:
         role=Role(body.role),
         client_id=body.client_id,
         passwords=auth.passwords,
+        actor=caller.username,
     )
     return UserOut.model_validate(user)
 
@@ -51,7 +52,7 @@ async def create_user(body: UserIn, _: AdminDep, auth: AuthDep) -> UserOut:
     summary="Change a user's password, role, client or state",
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
-async def update_user(user_id: UserId, body: UserPatchIn, _: AdminDep, auth: AuthDep) -> UserOut:
+async def update_user(user_id: UserId, body: UserPatchIn, caller: AdminDep, auth: AuthDep) -> UserOut:
     """Change a user and end its tokens; the last active admin stays one."""
     changes = users_service.UserChanges(
         password=body.password,
@@ -59,4 +60,4 @@ async def update_user(user_id: UserId, body: UserPatchIn, _: AdminDep, auth: Aut
         client_id=body.client_id,
         is_active=body.is_active,
     )
-    return UserOut.model_validate(await users_service.update_user(user_id, changes, auth=auth))
+    return UserOut.model_validate(await users_service.update_user(user_id, changes, auth=auth, actor=caller.username))

@@ -11,7 +11,9 @@ from tortoise.transactions import in_transaction
 
 from app.errors import ConflictError
 from app.models import Client, Margin, Position, Role, User
+from app.services import journal
 from app.services.access import Caller, no_client
+from app.services.journal import Change, Touches
 
 _SELECT: Final = """
 select c.id, c.name, m.loan, m.margin_requirement, c.created_at
@@ -58,14 +60,16 @@ async def get_client(client_id: int, *, caller: Caller) -> ClientRecord:
     return ClientRecord(**rows[0])
 
 
-async def create_client(*, name: str, loan: Decimal, margin_requirement: Decimal | None) -> ClientRecord:
+async def create_client(
+    *, name: str, loan: Decimal, margin_requirement: Decimal | None, caller: Caller
+) -> ClientRecord:
     """Store a new client and return it."""
     async with in_transaction():
         client = await Client.create(name=name)
         await Margin.create(client=client, loan=loan, margin_requirement=margin_requirement)
-    return ClientRecord(
-        id=client.id, name=name, loan=loan, margin_requirement=margin_requirement, created_at=client.created_at
-    )
+        created = ClientRecord(client.id, name, loan, margin_requirement, client.created_at)
+        await journal.record(_change(None, created), actor=caller.username, touches=Touches(client_ids=[client.id]))
+    return created
 
 
 async def update_client(client_id: int, changes: Mapping[str, Any], *, caller: Caller) -> ClientRecord:
@@ -77,15 +81,18 @@ async def update_client(client_id: int, changes: Mapping[str, Any], *, caller: C
     """
     async with in_transaction():
         margin = await lock_client(client_id)
+        before = await get_client(client_id, caller=caller)
         if "name" in changes:
             await Client.filter(id=client_id).update(name=changes["name"])
         owed = {key: changes[key] for key in ("loan", "margin_requirement") if key in changes}
         if owed:
             await margin.update_from_dict(owed).save(update_fields=[*owed, "timestamp"])
-        return await get_client(client_id, caller=caller)
+        after = await get_client(client_id, caller=caller)
+        await journal.record(_change(before, after), actor=caller.username, touches=Touches(client_ids=[client_id]))
+        return after
 
 
-async def delete_client(client_id: int) -> None:
+async def delete_client(client_id: int, *, caller: Caller) -> None:
     """
     Delete a client that holds nothing and owes nothing; logins bound to it are deactivated.
 
@@ -99,8 +106,12 @@ async def delete_client(client_id: int) -> None:
             raise ConflictError(f"Client {client_id} holds positions; close them first.")
         if margin.loan:
             raise ConflictError(f"Client {client_id} has a balance of {margin.loan}; settle it first.")
-        await User.filter(client_id=client_id).update(is_active=False)
+        before = await get_client(client_id, caller=caller)
+        logins = await User.filter(client_id=client_id, is_active=True).order_by("id").select_for_update()
+        await User.filter(id__in=[login.id for login in logins]).update(is_active=False)
         await Client.filter(id=client_id).delete()
+        changes = [_change(before, None), *map(_deactivation, logins)]
+        await journal.record(*changes, actor=caller.username, touches=Touches(client_ids=[client_id]))
 
 
 async def lock_client(client_id: int) -> Margin:
@@ -114,3 +125,37 @@ async def lock_client(client_id: int) -> Margin:
     if margin is None:
         raise no_client(client_id)
     return margin
+
+
+def _change(before: ClientRecord | None, after: ClientRecord | None) -> Change:
+    """Return the change from one state of a client to another; None = there was or is none."""
+    client = after or before
+    assert client is not None, "something changed"
+    action = "update" if before and after else "create" if after else "delete"
+    return Change(
+        action=action,
+        entity="client",
+        entity_id=client.id,
+        client_id=client.id,
+        before=_audited(before),
+        after=_audited(after),
+    )
+
+
+def _audited(client: ClientRecord | None) -> dict[str, Any] | None:
+    """Return what an auditor sees of a client."""
+    if client is None:
+        return None
+    return {"name": client.name, "loan": client.loan, "margin_requirement": client.margin_requirement}
+
+
+def _deactivation(login: User) -> Change:
+    """Return the change of a login whose client is deleted."""
+    return Change(
+        action="update",
+        entity="user",
+        entity_id=login.id,
+        client_id=login.client_id,
+        before={"is_active": True},
+        after={"is_active": False},
+    )

@@ -1,11 +1,15 @@
 """What the desk and the price source say of instruments."""
 
 from decimal import Decimal
+from typing import Any
 
 from tortoise.transactions import in_transaction
 
 from app.errors import NotFoundError
 from app.models import Instrument
+from app.services import journal
+from app.services.access import Caller
+from app.services.journal import Change, Touches
 from app.symbols import normalise_symbol
 
 
@@ -30,7 +34,7 @@ async def get_instrument(symbol: str) -> Instrument:
 
 
 async def put_instrument(
-    symbol: str, *, leverage: Decimal, marginable: bool, house_rate: Decimal | None
+    symbol: str, *, leverage: Decimal, marginable: bool, house_rate: Decimal | None, caller: Caller
 ) -> tuple[Instrument, bool]:
     """
     Set what the desk keeps of an instrument; return it, and whether it is new.
@@ -38,6 +42,26 @@ async def put_instrument(
     Raises:
         InvalidInputError: `symbol` is none.
     """
+    symbol = normalise_symbol(symbol)
     kept = {"leverage": leverage, "marginable": marginable, "house_rate": house_rate}
     async with in_transaction():
-        return await Instrument.update_or_create(kept, symbol=normalise_symbol(symbol))
+        instrument, created = await Instrument.get_or_create(kept, symbol=symbol)
+        before = None
+        if not created:
+            instrument = await Instrument.select_for_update().get(symbol=symbol)
+            before = _audited(instrument)
+            await instrument.update_from_dict(kept).save(update_fields=[*kept, "updated_at"])
+        change = Change(
+            action="create" if created else "update", entity="instrument", entity_id=symbol, before=before, after=kept
+        )
+        await journal.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
+    return instrument, created
+
+
+def _audited(instrument: Instrument) -> dict[str, Any]:
+    """Return what an auditor sees of an instrument: what the desk keeps."""
+    return {
+        "leverage": instrument.leverage,
+        "marginable": instrument.marginable,
+        "house_rate": instrument.house_rate,
+    }

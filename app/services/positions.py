@@ -11,9 +11,11 @@ from tortoise.transactions import in_transaction
 from app.errors import Fault, InvalidInputError, MissingPricesError, NotFoundError
 from app.models import MarketData, Position
 from app.providers.base import PriceProvider
+from app.services import journal
 from app.services import prices as prices_service
 from app.services.access import Caller, no_client
 from app.services.clients import lock_client
+from app.services.journal import Change, Touches
 from app.symbols import fx_symbol, is_fx_symbol, normalise_symbol
 
 #: An account's gross value stays below this, so that every figure fits whole cents in 64 bits.
@@ -31,6 +33,15 @@ class PositionRecord(TypedDict):
     symbol: str
     quantity: Decimal
     cost_basis: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A purchase (`quantity` > 0) or sale (< 0) at a price in the stock's currency."""
+
+    symbol: str
+    quantity: Decimal
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ async def list_positions(client_id: int, *, caller: Caller) -> list[PositionReco
 
 
 async def put_position(
-    client_id: int, symbol: str, *, quantity: Decimal, cost_basis: Decimal, base_currency: str
+    client_id: int, symbol: str, *, quantity: Decimal, cost_basis: Decimal, base_currency: str, caller: Caller
 ) -> tuple[PositionRecord, bool]:
     """
     Set a position; return it, and whether it is new.
@@ -72,12 +83,23 @@ async def put_position(
     symbol = _stock_symbol(symbol)
     async with in_transaction():
         await lock_client(client_id)
-        created = await _set(client_id, symbol, quantity=quantity, cost_basis=cost_basis)
+        held = await Position.get_or_none(client_id=client_id, symbol=symbol)
+        position = PositionRecord(symbol=symbol, quantity=quantity, cost_basis=cost_basis)
+        await _set(client_id, position)
         await _check_gross_value(client_id, base_currency=base_currency)
-    return PositionRecord(symbol=symbol, quantity=quantity, cost_basis=cost_basis), created
+        change = Change(
+            action="update" if held else "create",
+            entity="position",
+            entity_id=symbol,
+            client_id=client_id,
+            before=_audited(held),
+            after=position,
+        )
+        await journal.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
+    return position, held is None
 
 
-async def delete_position(client_id: int, symbol: str) -> None:
+async def delete_position(client_id: int, symbol: str, *, caller: Caller) -> None:
     """
     Delete a position.
 
@@ -88,45 +110,56 @@ async def delete_position(client_id: int, symbol: str) -> None:
     symbol = normalise_symbol(symbol)
     async with in_transaction():
         await lock_client(client_id)
-        if not await Position.filter(client_id=client_id, symbol=symbol).delete():
+        held = await Position.get_or_none(client_id=client_id, symbol=symbol)
+        if held is None:
             raise NotFoundError(f"Client {client_id} holds no {symbol}.")
+        await held.delete()
+        change = Change(
+            action="delete", entity="position", entity_id=symbol, client_id=client_id, before=_audited(held)
+        )
+        await journal.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
 
 
 async def book_trade(
-    client_id: int,
-    *,
-    symbol: str,
-    quantity: Decimal,
-    price: Decimal,
-    provider: PriceProvider,
-    base_currency: str,
+    client_id: int, trade: Trade, *, provider: PriceProvider, base_currency: str, caller: Caller
 ) -> Booked:
     """
     Book a trade: position, average cost and loan in one transaction.
 
-    `quantity` > 0 buys, < 0 sells; `price` in the stock's currency. The loan grows by quantity x price x fx, rounded
-    to the cent, half away from zero. A stock that was never priced is asked for first: its currency must be known.
+    The loan grows by quantity x price x fx, rounded to the cent, half away from zero. A stock that was never priced is
+    asked for first: its currency must be known.
 
     Raises:
-        InvalidInputError: `symbol` is no stock's, or a figure would leave its bounds.
+        InvalidInputError: the symbol is no stock's, or a figure would leave its bounds.
         NotFoundError: there is no such client.
         MissingPricesError: the stock's currency or its FX rate is not known.
     """
-    symbol = _stock_symbol(symbol)
+    symbol = _stock_symbol(trade.symbol)
     await _ensure_priced(symbol, provider=provider, base_currency=base_currency)
     async with in_transaction():
         margin = await lock_client(client_id)
         fx = await _fx_of(symbol, base_currency=base_currency)
         held = await Position.get_or_none(client_id=client_id, symbol=symbol)
-        position = _after_trade(held, symbol=symbol, quantity=quantity, price=price)
+        before = {"position": _audited(held), "loan": margin.loan}
+        position = _after_trade(held, symbol=symbol, quantity=trade.quantity, price=trade.price)
         if position is None:
             await Position.filter(client_id=client_id, symbol=symbol).delete()
         else:
-            await _set(client_id, symbol, quantity=position["quantity"], cost_basis=position["cost_basis"])
-        margin.loan += (quantity * price * fx).quantize(_CENT, ROUND_HALF_UP)
+            await _set(client_id, position)
+        margin.loan += (trade.quantity * trade.price * fx).quantize(_CENT, ROUND_HALF_UP)
         _check_bound("loan", margin.loan)
         await margin.save(update_fields=["loan", "timestamp"])
         await _check_gross_value(client_id, base_currency=base_currency)
+        booked = {"quantity": trade.quantity, "price": trade.price, "fx": fx}
+        change = Change(
+            action="trade",
+            entity="position",
+            entity_id=symbol,
+            client_id=client_id,
+            before=before,
+            after={"position": position, "loan": margin.loan, "trade": booked},
+        )
+        await journal.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
     return Booked(position=position, loan=margin.loan)
 
 
@@ -167,16 +200,21 @@ def _check_bound(name: str, value: Decimal) -> None:
         )
 
 
-async def _set(client_id: int, symbol: str, *, quantity: Decimal, cost_basis: Decimal) -> bool:
-    """Insert or update a position; return whether it is new."""
-    rows = await connections.get("default").execute_query_dict(
+def _audited(held: Position | None) -> PositionRecord | None:
+    """Return what an auditor sees of a position."""
+    if held is None:
+        return None
+    return PositionRecord(symbol=held.symbol, quantity=held.quantity, cost_basis=held.cost_basis)
+
+
+async def _set(client_id: int, position: PositionRecord) -> None:
+    """Insert or update a position."""
+    await connections.get("default").execute_query(
         "insert into position (client_id, symbol, quantity, cost_basis, updated_at) values ($1, $2, $3, $4, now())"
         " on conflict (client_id, symbol) do update"
-        " set quantity = excluded.quantity, cost_basis = excluded.cost_basis, updated_at = excluded.updated_at"
-        " returning (xmax = 0) as created",
-        [client_id, symbol, quantity, cost_basis],
+        " set quantity = excluded.quantity, cost_basis = excluded.cost_basis, updated_at = excluded.updated_at",
+        [client_id, position["symbol"], position["quantity"], position["cost_basis"]],
     )
-    return bool(rows[0]["created"])
 
 
 async def _check_gross_value(client_id: int, *, base_currency: str) -> None:

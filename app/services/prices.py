@@ -34,7 +34,10 @@ _COLUMNS: Final = {
 _NAMES: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
 _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_COLUMNS.values(), start=1))
 _UPDATES: Final = ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS if name != "symbol")
-#: A quote older than the stored one changes nothing: answers may overtake each other.
+_OLD: Final = ", ".join(f'market_data."{name}"' for name in _COLUMNS)
+_NEW: Final = ", ".join(f'excluded."{name}"' for name in _COLUMNS)
+#: A quote older than the stored one changes nothing: answers may overtake each other. Nor does one that is the same.
+#: Whoever holds a copy of the book is told which symbols changed.
 _STORE: Final = f"""
 with quote as (
     select * from unnest({_ARRAYS}) as q({_NAMES}) order by symbol
@@ -51,10 +54,18 @@ with quote as (
     where (instrument.name, instrument.currency, instrument.quote_type) is distinct from
         (coalesce(excluded.name, instrument.name), excluded.currency,
          coalesce(excluded.quote_type, instrument.quote_type))
+), stored as (
+    insert into market_data ({_NAMES}) select {_NAMES} from quote
+    on conflict (symbol) do update set {_UPDATES}
+    where (excluded."timestamp" >= market_data."timestamp" or market_data.source = 'sample')
+        and ({_NEW}) is distinct from ({_OLD})
+    returning symbol
+), change as (
+    insert into book_change (xid, at, client_ids, symbols)
+    select pg_current_xact_id()::text::bigint, now(), '[]', jsonb_agg(symbol) from stored having count(*) > 0
+    returning id
 )
-insert into market_data ({_NAMES}) select {_NAMES} from quote
-on conflict (symbol) do update set {_UPDATES}
-where excluded."timestamp" >= market_data."timestamp" or market_data.source = 'sample'
+select pg_notify('book', '') from change
 """  # noqa: S608 - column names of ours, no input
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from tortoise.exceptions import IntegrityError
@@ -10,7 +11,9 @@ from tortoise.transactions import in_transaction
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.models import Client, Role, User
 from app.security import PasswordHasher
+from app.services import journal
 from app.services.auth import Auth, end_tokens
+from app.services.journal import Change
 from app.usernames import is_username, normalise_username
 
 _log = structlog.get_logger(__name__)
@@ -32,7 +35,7 @@ async def list_users(*, after: int | None, limit: int) -> list[User]:
 
 
 async def create_user(
-    username: str, *, password: str, role: Role, client_id: int | None, passwords: PasswordHasher
+    username: str, *, password: str, role: Role, client_id: int | None, passwords: PasswordHasher, actor: str
 ) -> User:
     """
     Store a new user and return it.
@@ -49,12 +52,14 @@ async def create_user(
     password_hash = await passwords.hash(password)
     try:
         async with in_transaction():
-            return await User.create(username=username, password_hash=password_hash, role=role, client_id=client_id)
+            user = await User.create(username=username, password_hash=password_hash, role=role, client_id=client_id)
+            await journal.record(_change(user, None, _audited(user)), actor=actor)
+            return user
     except IntegrityError as error:
         raise ConflictError(f"The user name {username} is taken.") from error
 
 
-async def update_user(user_id: int, changes: UserChanges, *, auth: Auth) -> User:
+async def update_user(user_id: int, changes: UserChanges, *, auth: Auth, actor: str) -> User:
     """
     Change a user and return it.
 
@@ -73,14 +78,16 @@ async def update_user(user_id: int, changes: UserChanges, *, auth: Auth) -> User
         user = await User.filter(id=user_id).select_for_update().first()
         if user is None:
             raise NotFoundError(f"No user {user_id}.")
-        before = (user.password_hash, user.role, user.client_id, user.is_active)
+        before, old_hash = _audited(user), user.password_hash
         _apply(user, changes, new_hash)
         await _check_client(user.role, user.client_id)
         if admins == {user.id} and not _is_active_admin(user):
             raise ConflictError("This is the last active admin; make another one first.")
-        if before != (user.password_hash, user.role, user.client_id, user.is_active):
+        after = _audited(user) | ({"password_changed": True} if user.password_hash != old_hash else {})
+        if before != after:
             await user.save(update_fields=["password_hash", "role", "client_id", "is_active"])
             await end_tokens(user.id)
+            await journal.record(_change(user, before, after), actor=actor)
     auth.users.forget(user_id)
     return user
 
@@ -104,7 +111,14 @@ async def ensure_user(
     if await User.exists(username=normalise_username(username)):
         return False
     try:
-        _ = await create_user(username, password=make_password(), role=role, client_id=client_id, passwords=passwords)
+        _ = await create_user(
+            username,
+            password=make_password(),
+            role=role,
+            client_id=client_id,
+            passwords=passwords,
+            actor=journal.SYSTEM,
+        )
     except ConflictError:
         if await User.exists(username=normalise_username(username)):  # another process was first
             return False
@@ -147,6 +161,7 @@ async def _set_password(username: str, password: str, passwords: PasswordHasher)
     async with in_transaction():
         await User.filter(id=user.id).update(password_hash=new_hash)
         await end_tokens(user.id)
+        await journal.record(_change(user, {}, {"password_changed": True}), actor=journal.SYSTEM)
     _log.warning("password set from the settings", username=username)
 
 
@@ -164,6 +179,17 @@ def _apply(user: User, changes: UserChanges, new_hash: str | None) -> None:
     user.role = changes.role or user.role
     user.client_id = changes.client_id or user.client_id
     user.is_active = user.is_active if changes.is_active is None else changes.is_active
+
+
+def _audited(user: User) -> dict[str, Any]:
+    """Return what an auditor sees of a user: nothing of its password."""
+    return {"username": user.username, "role": user.role, "client_id": user.client_id, "is_active": user.is_active}
+
+
+def _change(user: User, before: dict[str, Any] | None, after: dict[str, Any]) -> Change:
+    """Return the change of a user; None before = it is new."""
+    action = "create" if before is None else "update"
+    return Change(action=action, entity="user", entity_id=user.id, client_id=user.client_id, before=before, after=after)
 
 
 def _is_active_admin(user: User) -> bool:
