@@ -24,6 +24,7 @@ from app import logs
 from app.db import DATABASE_DOWN, Database, migrate, session, tortoise_config, wait_until_ready
 from app.embedded import start_embedded
 from app.errors import AppError, StartupError
+from app.monitor.live_book import LiveBook
 from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
 from app.providers import build_provider
@@ -51,10 +52,12 @@ from app.security import (
     load_or_create_secret,
 )
 from app.services import demo as demo_service
+from app.services import price_gate
+from app.services import prices as prices_service
 from app.services import users as users_service
 from app.services.auth import Auth
 from app.services.login_limits import LoginLimits
-from app.services.margin_book import LoadedBook
+from app.services.valued import Valuation
 from app.usernames import normalise_username
 from config import Settings, get_settings
 
@@ -76,9 +79,12 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
         separate_input_output_schemas=False,
     )
     app.state.settings = settings
-    app.state.provider = provider or build_provider(settings.price_provider, ttl_seconds=settings.price_ttl_seconds)
+    app.state.provider = provider or price_source(settings)
+    price_gate.configure(jump_limit=settings.price_jump_limit)
     app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
-    app.state.book = LoadedBook(app.state.policy, settings.base_currency, settings.warning_cushion)
+    app.state.book = LiveBook(
+        Valuation(app.state.policy, settings.warning_cushion), base_currency=settings.base_currency
+    )
     app.state.auth = Auth(
         signer=TokenSigner(_secret(settings), seconds=settings.access_token_seconds),
         limits=LoginLimits(attempts=settings.login_attempts, window_seconds=settings.login_window_seconds),
@@ -100,6 +106,21 @@ def database_of(settings: Settings) -> Database:
         url=settings.database_url.get_secret_value(),
         pool_size=settings.pool_size,
         statement_cache_size=settings.statement_cache_size,
+    )
+
+
+def price_source(settings: Settings) -> PriceProvider:
+    """
+    Return the configured price source; its caller closes it.
+
+    Raises:
+        StartupError: the file to replay cannot be used.
+    """
+    return build_provider(
+        settings.price_provider,
+        ttl_seconds=settings.price_ttl_seconds,
+        replay=settings.replay_plan(),
+        newest_replayed=prices_service.newest_replayed,
     )
 
 
@@ -170,7 +191,7 @@ async def _ensure_admin(settings: Settings) -> None:
 
 async def _insert_demo(settings: Settings) -> None:
     """Store demo clients and users at the prices that can be had within a moment."""
-    async with aclosing(build_provider(settings.price_provider, ttl_seconds=settings.price_ttl_seconds)) as provider:
+    async with aclosing(price_source(settings)) as provider:
         seeded = await demo_service.seed(
             provider=provider,
             base_currency=settings.base_currency,
@@ -208,6 +229,8 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
     logs.configure(log_format=settings.log_format, level=settings.log_level)
     _check_port(settings)
     load_policy(settings.margin_policy)
+    if settings.price_provider == "replay":
+        price_source(settings)  # reads the file
     own_database = settings.database_url is None
     settings = _with_database(settings, stack)
     _secret(settings)  # made, or found damaged, once and not by every worker

@@ -16,6 +16,7 @@ from app.db import Database, migrate
 from app.embedded import start_embedded
 from app.models import Role, User
 from app.security import AccessClaims
+from app.services.valued import LoadedBook, Valuation
 from config import Settings
 from main import create_app
 from tests.fakes import FakeProvider, Rollback
@@ -56,6 +57,10 @@ async def app(settings: Settings, provider: FakeProvider, database_url: str) -> 
     logs.configure(log_format="text", level="warning")
     await migrate(Database(url=database_url))
     application = create_app(settings, provider=provider)
+    # What a test stores is never committed, so no resident copy could follow it.
+    application.state.book = LoadedBook(
+        Valuation(application.state.policy, settings.warning_cushion), base_currency=settings.base_currency
+    )
     async with application.router.lifespan_context(application):
         yield application
 

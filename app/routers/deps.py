@@ -11,13 +11,17 @@ from fastapi.security import OAuth2PasswordBearer
 
 from app.errors import AuthenticationError
 from app.policies.active import ActivePolicy
+from app.policies.load import builtin_policy
 from app.providers.base import PriceProvider
 from app.schemas.base import LARGEST_ID
+from app.schemas.explain import SimulationIn
 from app.schemas.stress import SHOCKS_PATTERN, parse_shocks
 from app.services import auth as auth_service
 from app.services.access import Caller, Role
-from app.services.margin_book import BookSource
+from app.services.explain import Terms
+from app.services.simulate import Changes, Trade
 from app.services.stress import DEFAULT_SHOCKS
+from app.services.valued import BookSource
 from app.symbols import SYMBOL_INPUT_PATTERN
 from config import Settings
 
@@ -92,6 +96,29 @@ ProviderDep = Annotated[PriceProvider, Depends(get_provider)]
 BookDep = Annotated[BookSource, Depends(get_book)]
 PolicyDep = Annotated[ActivePolicy, Depends(get_policy)]
 AuthDep = Annotated[auth_service.Auth, Depends(get_auth)]
+
+
+def get_terms(settings: SettingsDep, policy: PolicyDep) -> Terms:
+    """Return what explanations depend on."""
+    rate = None if settings.interest_rate is None else Decimal(repr(settings.interest_rate))
+    return Terms(policy, settings.base_currency, settings.price_stale_seconds, rate)
+
+
+TermsDep = Annotated[Terms, Depends(get_terms)]
+
+
+def get_changes(body: SimulationIn) -> Changes:
+    """Return what a simulation changes."""
+    form = builtin_policy(body.policy) if isinstance(body.policy, str) else body.policy
+    return Changes(
+        trades=[Trade(trade.symbol, trade.quantity, trade.price) for trade in body.trades],
+        cash=body.cash or Decimal(0),
+        prices={price.symbol: price.price for price in body.prices},
+        policy=None if form is None else ActivePolicy.of(form),
+    )
+
+
+ChangesDep = Annotated[Changes, Depends(get_changes)]
 
 #: What Swagger UI's Authorize button uses; the answer to a missing token is ours.
 _bearer: Final = OAuth2PasswordBearer(

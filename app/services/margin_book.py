@@ -4,19 +4,16 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tortoise import connections
 
-from app.engine.margin import MarginReport, margin_report
-from app.policies.active import ActivePolicy, PolicyName
+from app.policies.active import PolicyName
 from app.services import ranking
-from app.services.book import Holdings
-from app.services.book_copy import load_book
 from app.services.margin import money
 from app.services.ranking import Cursor, Sort, State
+from app.services.valued import Valued
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,48 +53,6 @@ class BookSummary:
     next: Cursor | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Valued:
-    """A book, its report, and where each client stands; columns of C rows."""
-
-    policy: PolicyName
-    holdings: Holdings
-    report: MarginReport
-    states: NDArray[np.int8]
-    drop: NDArray[np.float64]
-    rise: NDArray[np.float64]
-
-
-class BookSource(Protocol):
-    """Where the valued book comes from."""
-
-    async def current(self) -> Valued:
-        """Return the book with every change that was acknowledged before this call."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedBook:
-    """A book source that loads and values everything at each call: right at any size, fast for small books."""
-
-    policy: ActivePolicy
-    base_currency: str
-    warning_cushion: float
-
-    async def current(self) -> Valued:
-        """Return the book as it is stored now."""
-        holdings = await load_book(base_currency=self.base_currency)
-        return await asyncio.to_thread(value, holdings, self.policy, warning_cushion=self.warning_cushion)
-
-
-def value(holdings: Holdings, policy: ActivePolicy, *, warning_cushion: float) -> Valued:
-    """Return a book with its report, states and distances. CPU-bound."""
-    inputs = (holdings.book, holdings.prices, holdings.instruments, policy.rules)
-    report = margin_report(*inputs)
-    states = ranking.states(report, warning_cushion=warning_cushion)
-    unknown = np.full(len(states), np.nan)
-    return Valued(policy=policy.name, holdings=holdings, report=report, states=states, drop=unknown, rise=unknown)
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """Which clients to show."""
@@ -109,12 +64,13 @@ class Page:
 
 
 async def summarise(valued: Valued, page: Page) -> BookSummary:
-    """Return totals and one page; names are fetched for the clients of the page alone."""
+    """Return totals and one page; names and distances are computed for the clients of the page alone."""
     report, book = valued.report, valued.holdings.book
-    keys = _keys(valued, page.sort)
+    keys = await asyncio.to_thread(_keys, valued, page.sort)
     wanted = np.ones(len(keys), np.bool_) if page.state is None else valued.states == ranking.CODES[page.state]
     rows = ranking.page(keys, book.client_ids, wanted, after=page.after, limit=page.limit)
     names = await _names([int(book.client_ids[row]) for row in rows])
+    near = valued.distances_of(rows)
     complete = report.complete
     counts = np.bincount(valued.states, minlength=len(State))
     return BookSummary(
@@ -129,7 +85,10 @@ async def summarise(valued: Valued, page: Page) -> BookSummary:
         net_equity=money(report.net_equity[complete].sum()),
         margin_requirement=money(report.margin_requirement[complete].sum()),
         margin_shortfall=money(report.margin_shortfall[complete].sum()),
-        items=[_item(valued, int(row), names) for row in rows],
+        items=[
+            _item(valued, int(row), names, drop=_known(drop), rise=_known(rise))
+            for row, drop, rise in zip(rows, near.drop, near.rise, strict=True)
+        ],
         next=Cursor(float(keys[rows[-1]]), int(book.client_ids[rows[-1]])) if len(rows) == page.limit else None,
     )
 
@@ -142,11 +101,11 @@ def _keys(valued: Valued, sort: Sort) -> NDArray[np.float64]:
         case Sort.CUSHION:
             keys = ranking.cushions(valued.report)
         case Sort.DISTANCE:
-            keys = np.fmin(valued.drop, valued.rise)
+            keys = np.fmin(valued.distances.drop, valued.distances.rise)
     return np.where(valued.report.complete & ~np.isnan(keys), keys, np.inf)
 
 
-def _item(valued: Valued, row: int, names: dict[int, str]) -> BookItem:
+def _item(valued: Valued, row: int, names: dict[int, str], *, drop: float | None, rise: float | None) -> BookItem:
     report, book = valued.report, valued.holdings.book
     complete = bool(report.complete[row])
     client_id = int(book.client_ids[row])
@@ -161,8 +120,8 @@ def _item(valued: Valued, row: int, names: dict[int, str]) -> BookItem:
         margin_requirement=money(report.margin_requirement[row]) if complete else None,
         margin_shortfall=money(report.margin_shortfall[row]) if complete else None,
         cushion=round(int(report.margin_excess[row]) / gross, 8) if complete and gross else None,
-        drop=_known(valued.drop[row]),
-        rise=_known(valued.rise[row]),
+        drop=drop,
+        rise=rise,
     )
 
 

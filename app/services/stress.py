@@ -1,14 +1,12 @@
 """Stress: requirement, shortfall and loss at shocked prices, for a client and for the book, on the same arithmetic."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
-import numpy as np
-
-from app.engine.margin import MarginReport
-from app.engine.scenario import ladder, unsecured_loss
+from app.engine import scenario
+from app.engine.scenario import book_ladder, ladder, unsecured_loss
 from app.errors import NotFoundError
 from app.policies.active import ActivePolicy, PolicyName
 from app.services.access import Caller, no_client
@@ -76,12 +74,12 @@ async def stress_client(
     holdings = await load_client(client_id, base_currency=base_currency)
     if holdings is None:
         raise no_client(client_id)
-    rungs = []
-    for shock, report in _reports(holdings, shocks, symbol=symbol, policy=policy):
-        if not report.complete[0]:
-            raise incomplete(client_id, holdings, base_currency=base_currency)
-        rungs.append(_client_rung(shock, report))
-    return Ladder(policy.name, rungs)
+    index = None if symbol is None else _index_of(symbol, holdings)
+    inputs = (holdings.book, holdings.prices, holdings.instruments, policy.rules)
+    rungs = list(ladder(*inputs, _steps(shocks), symbol=index))
+    if not all(rung.report.complete[0] for rung in rungs):
+        raise incomplete(client_id, holdings, base_currency=base_currency)
+    return Ladder(policy.name, [_client_rung(rung) for rung in rungs])
 
 
 def stress_book(
@@ -93,18 +91,14 @@ def stress_book(
     Raises:
         NotFoundError: nobody holds `symbol`.
     """
-    reports = _reports(holdings, shocks, symbol=symbol, policy=policy)
-    return Ladder(policy.name, [_book_rung(shock, report) for shock, report in reports])
-
-
-def _reports(
-    holdings: Holdings, shocks: Sequence[Decimal], *, symbol: str | None, policy: ActivePolicy
-) -> Iterator[tuple[Decimal, MarginReport]]:
-    """Yield the report at each shock, ascending, each once; one report in memory at a time."""
     index = None if symbol is None else _index_of(symbol, holdings)
-    steps = sorted({int(shock * SHOCK_SCALE) for shock in shocks})
-    for rung in ladder(holdings.book, holdings.prices, holdings.instruments, policy.rules, steps, symbol=index):
-        yield Decimal(rung.shock) / SHOCK_SCALE, rung.report
+    inputs = (holdings.book, holdings.prices, holdings.instruments, policy.rules)
+    return Ladder(policy.name, [_book_rung(rung) for rung in book_ladder(*inputs, _steps(shocks), symbol=index)])
+
+
+def _steps(shocks: Sequence[Decimal]) -> list[int]:
+    """Return shocks in the engine's 1e-4, ascending, each once."""
+    return sorted({int(shock * SHOCK_SCALE) for shock in shocks})
 
 
 def _index_of(symbol: str, holdings: Holdings) -> int:
@@ -116,9 +110,10 @@ def _index_of(symbol: str, holdings: Holdings) -> int:
         raise NotFoundError(f"Nobody in question holds {symbol}.") from error
 
 
-def _client_rung(shock: Decimal, report: MarginReport) -> ClientRung:
+def _client_rung(rung: scenario.Rung) -> ClientRung:
+    report = rung.report
     return ClientRung(
-        shock=shock,
+        shock=_shock(rung.shock),
         portfolio_value=money(report.portfolio_value[0]),
         net_equity=money(report.net_equity[0]),
         margin_requirement=money(report.margin_requirement[0]),
@@ -128,13 +123,15 @@ def _client_rung(shock: Decimal, report: MarginReport) -> ClientRung:
     )
 
 
-def _book_rung(shock: Decimal, report: MarginReport) -> BookRung:
-    complete = report.complete
-    shortfall = report.margin_shortfall[complete]
+def _book_rung(rung: scenario.BookRung) -> BookRung:
     return BookRung(
-        shock=shock,
-        calls=int(np.count_nonzero(shortfall)),
-        margin_shortfall=money(shortfall.sum()),
-        unsecured_loss=money(unsecured_loss(report).sum()),
-        incomplete=int(np.count_nonzero(~complete)),
+        shock=_shock(rung.shock),
+        calls=rung.calls,
+        margin_shortfall=money(rung.margin_shortfall),
+        unsecured_loss=money(rung.unsecured_loss),
+        incomplete=rung.incomplete,
     )
+
+
+def _shock(steps: int) -> Decimal:
+    return Decimal(steps) / SHOCK_SCALE

@@ -74,7 +74,7 @@ async def test_stored_stocks_are_listed_by_symbol_without_fx_rates(risk: AsyncCl
 
 
 async def test_history_keeps_every_price_once(risk: AsyncClient, provider: FakeProvider) -> None:
-    for minutes, price in ((0, "1"), (1, "2"), (1, "2"), (2, "3")):
+    for minutes, price in ((0, "100"), (1, "101"), (1, "101"), (2, "102")):
         provider.give("AAPL", price, at=MADE_AT + timedelta(minutes=minutes))
         await risk.get("/stocks/AAPL")
 
@@ -82,8 +82,8 @@ async def test_history_keeps_every_price_once(risk: AsyncClient, provider: FakeP
     pages = await risk.get("/stocks/AAPL/history?limit=2")
     rest = await risk.get(pages.links["next"]["url"])
 
-    assert [point["price"] for point in window.json()] == [2.0]
-    assert [point["price"] for point in pages.json() + rest.json()] == [1.0, 2.0, 3.0]
+    assert [point["price"] for point in window.json()] == [101.0]
+    assert [point["price"] for point in pages.json() + rest.json()] == [100.0, 101.0, 102.0]
 
 
 async def test_history_of_a_stock_never_seen_is_404(risk: AsyncClient) -> None:

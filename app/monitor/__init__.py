@@ -1,0 +1,1 @@
+"""What runs for ever: the resident book, price refresh, margin calls, webhooks."""

@@ -1,0 +1,156 @@
+"""Explanations and simulations on the wire."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic.config import JsonDict
+
+from app.policies.form import Policy
+from app.schemas.base import In, MoneyIn, NumberOut, Out, PriceIn, QuantityIn, QuantityOut, TimestampOut
+from app.schemas.policy import PolicyOut
+
+Basis = Literal["live", "delayed", "close", "estimate", "stale"]
+
+
+class RuleOut(Out):
+    """A rule behind a requirement."""
+
+    id: str
+    layer: Literal["exchange", "house"]
+    rate: NumberOut | None = Field(
+        description="Fraction of value that this rule asks; null: it asks an amount a share."
+    )
+    amount: NumberOut | None = Field(description="What the layer asks by it; null where a later rule replaced it.")
+    source: str
+
+
+class PositionExplainedOut(Out):
+    """A position: its value, what asks what of it, and where its price alone opens or ends a call."""
+
+    symbol: str
+    quantity: QuantityOut
+    price: NumberOut = Field(description="In `currency`.")
+    currency: str
+    fx: NumberOut = Field(description="Account currency per unit of `currency`.")
+    basis: Basis = Field(description="What the price is worth as evidence; the weaker of price and rate.")
+    age_seconds: int = Field(description="Since the market made the price.")
+    market_value: NumberOut
+    rules: list[RuleOut]
+    exchange_requirement: NumberOut | None = Field(description="The regulator's; null: it asks nothing.")
+    house_requirement: NumberOut | None = Field(description="The firm's; null: it asks nothing.")
+    margin_requirement: NumberOut = Field(description="The greater of the two.")
+    trigger_down: NumberOut | None = Field(description="Price below today's where a call opens, or ends; null: none.")
+    trigger_up: NumberOut | None = Field(description="Price above today's where a call opens, or ends; null: none.")
+
+
+class CuresOut(Out):
+    """What would end the call; 0 where there is none."""
+
+    cash: NumberOut = Field(description="Cash to deposit.")
+    securities: NumberOut | None = Field(description="Market value of fully paid marginable stock to bring.")
+    sale: NumberOut | None = Field(description="Market value to sell (shorts: to buy back), most relief first.")
+
+
+class DistanceOut(Out):
+    """The nearest boundary each way when all prices move together."""
+
+    drop: NumberOut | None = Field(description="Fall as a fraction, in (0, 1]; null: none.")
+    rise: NumberOut | None = Field(description="Rise as a fraction, in (0, 10]; null: none.")
+    drop_value: NumberOut | None = Field(description="Portfolio value there.")
+    rise_value: NumberOut | None = Field(description="Portfolio value there.")
+
+
+class RegTOut(Out):
+    """Initial margin under Reg T, 12 CFR 220.12."""
+
+    requirement: NumberOut = Field(description="50 % of long + abs(short) market value.")
+    excess: NumberOut = Field(description="net_equity - requirement.")
+    restricted: bool = Field(description="excess < 0; no call.")
+    sma_floor: NumberOut = Field(description="max(0, excess).")
+    buying_power: NumberOut = Field(description="2 x sma_floor.")
+
+
+class InterestOut(Out):
+    """Interest on the debit."""
+
+    annual_rate: NumberOut
+    daily: NumberOut = Field(description="rate / 360 x max(0, loan + abs(short market value)).")
+
+
+class ExplanationOut(Out):
+    """A client's margin with what every figure is made of."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    timestamp: TimestampOut = Field(description="When this was computed.")
+    prices_as_of: TimestampOut | None = Field(description="When the oldest of the prices was made; null: no positions.")
+    client_id: int = Field(serialization_alias="clientId")
+    policy: PolicyOut
+    positions: list[PositionExplainedOut]
+    portfolio_value: NumberOut
+    long_market_value: NumberOut
+    short_market_value: NumberOut
+    loan_amount: NumberOut
+    net_equity: NumberOut
+    exchange_requirement: NumberOut | None
+    house_requirement: NumberOut | None
+    margin_requirement: NumberOut
+    margin_excess: NumberOut
+    margin_shortfall: NumberOut
+    margin_call_triggered: bool
+    cushion: NumberOut | None = Field(description="Excess as a fraction of gross value; null where that is 0.")
+    cures: CuresOut
+    distance: DistanceOut
+    reg_t: RegTOut
+    interest: InterestOut | None = Field(description="Null unless RISK_INTEREST_RATE is set.")
+
+
+class TradeIfIn(In):
+    """A trade that is not made."""
+
+    symbol: Annotated[str, Field(pattern=r"^\s*[A-Za-z0-9^][A-Za-z0-9.&=-]{0,31}\s*$")]
+    quantity: QuantityIn = Field(description="Units; > 0 buys, < 0 sells.")
+    price: PriceIn | None = Field(default=None, description="In the stock's currency; null = the current one.")
+
+
+class PriceIfIn(In):
+    """A price that is not there."""
+
+    symbol: Annotated[str, Field(pattern=r"^\s*[A-Za-z0-9^][A-Za-z0-9.&=-]{0,31}\s*$")]
+    price: PriceIn = Field(description="In the stock's currency.")
+
+
+def _kind(value: object) -> str:
+    return "name" if isinstance(value, str) else "form"
+
+
+PolicyIn = Annotated[
+    Annotated[Literal["flat", "finra_4210"], Tag("name")] | Annotated[Policy, Tag("form")], Discriminator(_kind)
+]
+
+_SIMULATION: JsonDict = {
+    "trades": [{"symbol": "AAPL", "quantity": -25}],
+    "cash": 1000.0,
+    "prices": [{"symbol": "AAPL", "price": 160.0}],
+    "policy": "finra_4210",
+}
+
+
+class SimulationIn(In):
+    """A what-if: trades first, then the deposit, then the prices; all optional."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_SIMULATION]})
+
+    trades: list[TradeIfIn] = Field(default_factory=list, max_length=500)
+    cash: MoneyIn | None = Field(default=None, description="> 0 is a deposit, < 0 a withdrawal.")
+    prices: list[PriceIfIn] = Field(default_factory=list, max_length=500)
+    policy: PolicyIn | None = Field(default=None, description="A built-in policy's name, or a policy spelt out.")
+
+
+class SimulationOut(Out):
+    """The client's margin as it is, and as it would be."""
+
+    before: ExplanationOut
+    after: ExplanationOut
+    call_opens: bool = Field(description="A call that is not there before is there after.")
+    call_closes: bool = Field(description="A call that is there before is not there after.")

@@ -1,0 +1,154 @@
+"""The whole book as columns, and parts of it: what PostgreSQL stores, in the engine's integers."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.engine.book import Book, Instruments, Prices
+from app.services.book import Holdings
+from app.services.copy import copy_bigints, snapshot
+
+#: Every held symbol, found by stepping through the index.
+_HELD: Final = """
+with recursive stepped as (
+    select min(symbol) as symbol from position
+    union all
+    select (select min(p.symbol) from position p where p.symbol > s.symbol) from stepped s where s.symbol is not null
+), held as (select symbol from stepped where symbol is not null)
+"""
+_NAMED: Final = "with held as (select unnest($2::text[]) as symbol)"
+#: $1 account currency. What is known of the symbols in `held`.
+_KNOWN: Final = """
+select h.symbol,
+       hashtextextended(h.symbol, 0) as hash,
+       case when d.current_price * f.fx < 1e10 then (round(d.current_price * f.fx, 8) * 100000000)::bigint end as price,
+       coalesce((i.leverage * 10000)::bigint, 10000) as leverage,
+       coalesce(i.marginable, true) as marginable,
+       coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
+       coalesce(i.quote_type, d.quote_type, 'EQUITY') = 'EQUITY' as is_stock
+from held h
+left join market_data d on d.symbol = h.symbol
+left join market_data r on r.symbol = d.currency || $1 || '=X' and d.currency <> $1
+left join lateral (select case when d.currency = $1 then 1 else r.current_price end as fx) f on true
+left join instrument i on i.symbol = h.symbol
+order by h.symbol
+"""
+_USD_RATE: Final = """
+select case when $1 = 'USD' then 100000000
+            else (select (current_price * 100000000)::bigint from market_data where symbol = 'USD' || $1 || '=X')
+       end as usd_rate
+"""
+_CLIENTS: Final = """
+select client_id, (loan * 100)::bigint, coalesce((margin_requirement * 10000)::bigint, -1)
+from margin order by client_id
+"""
+_POSITIONS: Final = "select client_id, hashtextextended(symbol, 0), (quantity * 1000000)::bigint from position"
+_SOME_CLIENTS: Final = """
+select m.client_id, (m.loan * 100)::bigint as loan, coalesce((m.margin_requirement * 10000)::bigint, -1) as rate,
+       p.symbol, (p.quantity * 1000000)::bigint as quantity
+from margin m left join position p on p.client_id = m.client_id
+where m.client_id = any($1::bigint[])
+order by m.client_id, p.symbol
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SymbolTable:
+    """S symbols with price and instrument, as columns."""
+
+    symbols: tuple[str, ...]
+    prices: Prices
+    instruments: Instruments
+
+
+async def load_book(*, base_currency: str) -> Holdings:
+    """Return every client with its positions, at one moment of the database; see `read_book`."""
+    async with snapshot() as connection:
+        return await read_book(connection, base_currency=base_currency)
+
+
+async def read_book(connection: Any, *, base_currency: str) -> Holdings:  # noqa: ANN401 - asyncpg's
+    """
+    Return every client with its positions, as a snapshot sees them; clients by id, symbols by name.
+
+    Cost: O(P) on the server and here; memory beyond the columns is a piece of the stream.
+    """
+    rows = await connection.fetch(_HELD + _KNOWN, base_currency)
+    table = await _table(connection, rows, base_currency=base_currency)
+    clients, loan, rate = await copy_bigints(connection, _CLIENTS, columns=3)
+    holders, hashes, quantity = await copy_bigints(connection, _POSITIONS, columns=3)
+    if not bool(np.all(holders[1:] >= holders[:-1])):  # rows mostly lie by client already
+        order = np.argsort(holders, kind="stable")
+        holders, hashes, quantity = holders[order], hashes[order], quantity[order]
+    book = Book(
+        client_ids=clients,
+        offsets=np.append(np.searchsorted(holders, clients), len(holders)).astype(np.int64),
+        symbol_index=_index_of(hashes, np.array([row["hash"] for row in rows], np.int64)),
+        quantity=quantity,
+        loan=loan,
+        client_rate=rate,
+        symbols=table.symbols,
+    )
+    return Holdings(book, table.prices, table.instruments)
+
+
+async def read_symbols(connection: Any, symbols: Collection[str], *, base_currency: str) -> SymbolTable:  # noqa: ANN401
+    """Return what a snapshot knows of some symbols, by name."""
+    rows = await connection.fetch(_NAMED + _KNOWN, base_currency, list(symbols))
+    return await _table(connection, rows, base_currency=base_currency)
+
+
+async def read_clients(connection: Any, client_ids: Collection[int], *, index: Mapping[str, int]) -> Book:  # noqa: ANN401
+    """
+    Return some clients as a book over the symbols of `index`, which must have all that they hold.
+
+    A client that does not exist (any more) is left out. One Python object per row: for some, not for all.
+
+    Raises:
+        KeyError: a symbol that `index` lacks.
+    """
+    rows = await connection.fetch(_SOME_CLIENTS, list(client_ids))
+    held = [row for row in rows if row["symbol"] is not None]
+    first = [row for row, before in zip(rows, [None, *rows], strict=False) if _is_new(row, before)]
+    ids = np.array([row["client_id"] for row in first], np.int64)
+    holders = np.array([row["client_id"] for row in held], np.int64)
+    return Book(
+        client_ids=ids,
+        offsets=np.append(np.searchsorted(holders, ids), len(held)).astype(np.int64),
+        symbol_index=np.array([index[row["symbol"]] for row in held], np.int32),
+        quantity=np.array([row["quantity"] for row in held], np.int64),
+        loan=np.array([row["loan"] for row in first], np.int64),
+        client_rate=np.array([row["rate"] for row in first], np.int64),
+        symbols=tuple(index),
+    )
+
+
+async def _table(connection: Any, rows: Sequence[Mapping[str, Any]], *, base_currency: str) -> SymbolTable:  # noqa: ANN401
+    usd_rate = await connection.fetchval(_USD_RATE, base_currency)
+    return SymbolTable(
+        symbols=tuple(row["symbol"] for row in rows),
+        prices=Prices(price=np.array([row["price"] or 0 for row in rows], np.int64), usd_rate=usd_rate or 0),
+        instruments=Instruments(
+            leverage=np.array([row["leverage"] for row in rows], np.int64),
+            marginable=np.array([row["marginable"] for row in rows], np.bool_),
+            house_rate=np.array([row["house_rate"] for row in rows], np.int64),
+            is_stock=np.array([row["is_stock"] for row in rows], np.bool_),
+        ),
+    )
+
+
+def _is_new(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
+    return before is None or row["client_id"] != before["client_id"]
+
+
+def _index_of(hashes: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return where each hash stands among the known ones, which are those of the book's symbols."""
+    order = np.argsort(known)
+    ranked = known[order]
+    assert bool(np.all(ranked[1:] > ranked[:-1])), "two symbols have one 64-bit hash"
+    found = np.searchsorted(ranked, hashes)
+    assert bool(np.all(ranked[found] == hashes)), "a position's symbol is among those that are held"
+    return order[found].astype(np.int32)
