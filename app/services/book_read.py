@@ -41,11 +41,11 @@ select case when $1 = 'USD' then 100000000
             else (select (current_price * 100000000)::bigint from market_data where symbol = 'USD' || $1 || '=X')
        end as usd_rate
 """
-_CLIENTS: Final = """
+CLIENTS: Final = """
 select client_id, (loan * 100)::bigint, coalesce((margin_requirement * 10000)::bigint, -1)
 from margin order by client_id
 """
-_POSITIONS: Final = "select client_id, hashtextextended(symbol, 0), (quantity * 1000000)::bigint from position"
+POSITIONS: Final = "select client_id, hashtextextended(symbol, 0), (quantity * 1000000)::bigint from position"
 _SOME_CLIENTS: Final = """
 select m.client_id, (m.loan * 100)::bigint as loan, coalesce((m.margin_requirement * 10000)::bigint, -1) as rate,
        p.symbol, (p.quantity * 1000000)::bigint as quantity
@@ -78,8 +78,8 @@ async def read_book(connection: Any, *, base_currency: str) -> Holdings:  # noqa
     """
     rows = await connection.fetch(_HELD + _KNOWN, base_currency)
     table = await _table(connection, rows, base_currency=base_currency)
-    clients, loan, rate = await copy_bigints(connection, _CLIENTS, columns=3)
-    holders, hashes, quantity = await copy_bigints(connection, _POSITIONS, columns=3)
+    clients, loan, rate = await copy_bigints(connection, CLIENTS, columns=3)
+    holders, hashes, quantity = await copy_bigints(connection, POSITIONS, columns=3)
     if not bool(np.all(holders[1:] >= holders[:-1])):  # rows mostly lie by client already
         order = np.argsort(holders, kind="stable")
         holders, hashes, quantity = holders[order], hashes[order], quantity[order]
