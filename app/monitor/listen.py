@@ -22,7 +22,8 @@ class Signal:
     """
     Says that something may have happened since the last `wait` returned; several at once are one.
 
-    One reader: look at the database after every return, and what happens meanwhile makes the next `wait` return at once.
+    For one reader: look at the database after every return; what happens meanwhile makes the next `wait` return at
+    once.
     """
 
     def __init__(self) -> None:
