@@ -1,6 +1,6 @@
 """Tables. A unit stands behind each column as a `#:` comment, which becomes the column's comment in PostgreSQL."""
 
-from app.models.calls import CallState, CallType, MarginCall, MarginCallEvent
+from app.models.calls import CallState, CallType, ClientState, MarginCall, MarginCallEvent
 from app.models.client import Client, Margin, Position
 from app.models.journal import AuditEntry, BookChange, Event, Webhook, WebhookDelivery
 from app.models.market import Instrument, MarketData, PriceHistory, Split
@@ -12,6 +12,7 @@ __all__ = [
     "CallState",
     "CallType",
     "Client",
+    "ClientState",
     "Event",
     "Instrument",
     "LoginAttempt",

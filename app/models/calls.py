@@ -53,6 +53,10 @@ class MarginCall(Model):
     price_basis = fields.CharField(max_length=16)
     #: The explanation that reproduces `amount` to the cent.
     snapshot: fields.JSONField[dict[str, Any]] = fields.JSONField()
+    #: The last audit entry when `snapshot` was taken: what the client did since then stands behind it.
+    audit_id = fields.BigIntField(db_default=0, default=0)
+    #: The shortfall that a cancellation declared wrong: while it is exactly that, no new case opens.
+    set_aside = fields.DecimalField(max_digits=16, decimal_places=2, null=True)
     updated_at = fields.DatetimeField(auto_now=True)
 
     class Meta:
@@ -96,3 +100,19 @@ class MarginCallEvent(Model):
         table = "margin_call_event"
         ordering = ("id",)
         indexes = (Index(fields=("call_id", "id")),)
+
+
+class ClientState(Model):
+    """Where a client stands as the stream last said; a client without a row is `ok`."""
+
+    client_id = fields.BigIntField(primary_key=True, generated=False)
+    #: ok, warning, call, incomplete.
+    state = fields.CharField(max_length=16)
+    #: Since when.
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "client_state"
+        constraints = (
+            CheckConstraint(check="state IN ('ok', 'warning', 'call', 'incomplete')", name="client_state_state_known"),
+        )
