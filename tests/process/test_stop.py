@@ -1,0 +1,37 @@
+"""A polite end: SIGTERM, SIGINT, with callers still connected."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.process.service import Server, processes_of, service
+
+KEEP_ALIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF_A_REQUEST = b"POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\ngrant_type="
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGTERM, "1"), (signal.SIGTERM, "2"), (signal.SIGINT, "1")], ids=str
+)
+def test_service_ends_within_five_seconds_whoever_is_connected(
+    used_dir: Path, number: signal.Signals, workers: str
+) -> None:
+    with service(used_dir, RISK_WORKERS=workers) as server, connect(server) as idle, connect(server) as busy:
+        idle.sendall(KEEP_ALIVE)
+        assert b"200 OK" in idle.recv(4096)
+        busy.sendall(HALF_A_REQUEST)
+        begin = time.monotonic()
+        server.process.send_signal(number)
+        code = server.process.wait(20)
+        seconds = time.monotonic() - begin
+
+    assert code == 0
+    assert seconds < 5
+    assert processes_of(used_dir) == []
