@@ -51,4 +51,9 @@ class Migration(migrations.Migration):
             model_name='Split',
             constraint=CheckConstraint(check='numerator > 0 AND denominator > 0', name='split_ratio_is_positive'),
         ),
+        # AddField stores no comment.
+        ops.RunSQL("comment on column market_data.pending_fetched_at is 'When the source last gave the price that waits.'", reverse_sql=ops.RunSQL.noop),
+        ops.RunSQL("comment on column market_data.pending_price is 'An answer that waits for a second one before it is used, in `currency`; null = none waits.'", reverse_sql=ops.RunSQL.noop),
+        ops.RunSQL("comment on column market_data.pending_since is 'When the source first gave the price that waits.'", reverse_sql=ops.RunSQL.noop),
+        ops.RunSQL("comment on column market_data.pending_time is 'When the market made the price that waits.'", reverse_sql=ops.RunSQL.noop),
     ]
