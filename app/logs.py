@@ -7,10 +7,12 @@ from typing import Literal
 import structlog
 from structlog.typing import Processor
 
+LogFormat = Literal["text", "json"]
+
 _QUIET = ("tortoise", "asyncio", "yfinance", "peewee", "httpx", "httpcore", "hpack", "uvicorn.access")
 
 
-def configure(*, log_format: Literal["text", "json"], level: str) -> None:
+def configure(*, log_format: LogFormat, level: str) -> None:
     """Send every log line of this process to standard error in one format."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -39,7 +41,7 @@ def configure(*, log_format: Literal["text", "json"], level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _last(log_format: Literal["text", "json"]) -> list[Processor]:
+def _last(log_format: LogFormat) -> list[Processor]:
     """Return the processors that turn an event into a line."""
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format == "json":
