@@ -14,12 +14,19 @@ from app.engine.arrays import BOOL, INT32, INT64, INT64_2D, INT64_2D_OUT, INT64_
 from app.engine.jit import inlined, kernel
 from app.engine.lines import concentrated, fill_limits
 from app.engine.moves import (
+    CALM,
+    CALM_FLOOR,
+    CALM_FROM,
+    CALM_RATE,
+    CALM_TO,
     LEAST,
     MOST,
     Holder,
     Market,
+    Pair,
     effective,
     extreme_terms,
+    fill_calm,
     holder_of,
     moved_price,
     need,
@@ -58,6 +65,7 @@ class Search(NamedTuple):
     holder: Holder
     others: Others
     limits: Int64
+    calm: Int64
     position: int
     price: np.int64
     fx: np.int64
@@ -110,31 +118,16 @@ def asked_at(others: Others, total: np.int64) -> np.int64:
 
 
 @inlined
-def is_safe(search: Search, near: int, far: int, roundings: int) -> bool:  # noqa: ARG001 -- there are none
-    """Return whether the client's state is today's at every price from near to far steps away."""
-    market, holder, limits, k = search.market, search.holder, search.limits, search.position
-    one, other = search.price + search.direction * near, search.price + search.direction * far
-    low, high = moved_price(search.fx, np.int64(min(one, other))), moved_price(search.fx, np.int64(max(one, other)))
-    quantity, s, end = holder.quantity[k], holder.symbols[k], LEAST if search.in_call else MOST
-    side = 1 if quantity < 0 else 0
-    small = size_of(quantity, low)
-    large = size_of(quantity, high)
+def range_terms(search: Search, low: np.int64, high: np.int64, own: np.int64) -> Pair:
+    """Return the most (in a call: the least) that the rules ask of the position between two prices; `own`: its size."""
+    market, holder, k = search.market, search.holder, search.position
+    s, side, end = holder.symbols[k], 1 if holder.quantity[k] < 0 else 0, LEAST if search.in_call else MOST
     exchange = extreme_terms(market, s, side, 0, low, high, end)
     rate, floor = extreme_terms(market, s, side, 1, low, high, end)
     if holder.concentrates and rate >= 0:  # the larger the position, the larger its share
-        own = small if search.in_call else large
-        fill_limits(market.rule, side, search.total + own, limits)
-        rate, _ = concentrated(market.rule, np.uint64(side), limits, own, rate, market.terms[s, side, H_CODE])
-    terms = effective(holder, side, exchange, (rate, floor))
-    first, second = need(small, quantity, terms), need(large, quantity, terms)
-    if quantity > 0:
-        first, second = small - first, large - second
-    else:
-        first, second = -small - first, -large - second
-    excess = search.excess - others_ask(search, search.total + (large if search.in_call else small))
-    if search.in_call:
-        return bool(excess + max(first, second) < 0)
-    return bool(excess + min(first, second) >= 0)
+        fill_limits(market.rule, side, search.total + own, search.limits)
+        rate, _ = concentrated(market.rule, np.uint64(side), search.limits, own, rate, market.terms[s, side, H_CODE])
+    return effective(holder, side, exchange, (rate, floor))
 
 
 @inlined
@@ -143,11 +136,34 @@ def others_ask(search: Search, total: np.int64) -> np.int64:
     market, holder, k = search.market, search.holder, search.position
     side = 1 if holder.quantity[k] < 0 else 0
     price = market.price[holder.symbols[k]]
-    if holder.concentrates:
-        fill_limits(market.rule, side, total, search.limits)
+    fill_limits(market.rule, side, total, search.limits)
     return asked_at(search.others, total) - need_today(
         market, holder, k, size_of(holder.quantity[k], price), search.limits
     )
+
+
+@inlined
+def is_safe(search: Search, near: int, far: int, roundings: int) -> bool:  # noqa: ARG001 -- there are none
+    """Return whether the client's state is today's at every price from near to far steps away."""
+    one, other = search.price + search.direction * near, search.price + search.direction * far
+    low, high = moved_price(search.fx, np.int64(min(one, other))), moved_price(search.fx, np.int64(max(one, other)))
+    k, calm, excess = search.position, search.calm, search.excess
+    quantity = search.holder.quantity[k]
+    small, large = size_of(quantity, low), size_of(quantity, high)
+    if calm[CALM_FROM, k] <= low and high < calm[CALM_TO, k]:
+        terms = (calm[CALM_RATE, k], calm[CALM_FLOOR, k])
+    else:
+        terms = range_terms(search, low, high, small if search.in_call else large)
+    if search.holder.concentrates:
+        excess -= others_ask(search, search.total + (large if search.in_call else small))
+    first, second = need(small, quantity, terms), need(large, quantity, terms)
+    if quantity > 0:
+        first, second = small - first, large - second
+    else:
+        first, second = -small - first, -large - second
+    if search.in_call:
+        return bool(excess + max(first, second) < 0)
+    return bool(excess + min(first, second) >= 0)
 
 
 first_flip = search_for(is_safe)
@@ -183,16 +199,19 @@ def fill_client(market: Market, holder: Holder, quote: Int64, fx: Int64, excess:
         totals[1 if holder.quantity[k] < 0 else 0] += sizes[k]
     long = others_by_total(market, holder, sizes, 0, limits)
     short = others_by_total(market, holder, sizes, 1, limits)
-    equity = totals[0] - totals[1] - holder.loan
+    equity, calm = totals[0] - totals[1] - holder.loan, np.empty((CALM, count), np.int64)
     for k in range(count):
         quantity, s = holder.quantity[k], holder.symbols[k]
         side = 1 if quantity < 0 else 0
+        fill_calm(market, holder, k, calm)
         mine, opposite = (short, long) if side else (long, short)
         room = MONEY_LIMIT - totals[0] - totals[1] + sizes[k]
         without = equity - asked_at(opposite, totals[1 - side]) + (sizes[k] if side else -sizes[k])
+        if not holder.concentrates:  # what the others ask does not change
+            without -= mine.least - need_today(market, holder, k, sizes[k], limits)
         for way in range(2):
             search = Search(
-                market, holder, mine, limits, k, quote[s], fx[s], without, totals[side] - sizes[k],
+                market, holder, mine, limits, calm, k, quote[s], fx[s], without, totals[side] - sizes[k],
                 1 if way else -1, bool(excess < 0),
             )  # fmt: skip
             last = highest(quantity, quote[s], fx[s], room) - quote[s] if way else quote[s] - lowest(fx[s])

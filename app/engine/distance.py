@@ -85,8 +85,9 @@ def triggers(book: Book, prices: Prices, quotes: Quotes, instruments: Instrument
     """
     excess = margin_report(book, prices, instruments, rules, threads=1).margin_excess
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, excess)
+    inputs = (*columns, quotes.price, quotes.fx, *_market(book, prices, instruments, rules))
     results = np.empty((TRIGGERS, len(book.quantity)), np.int64)
-    fill_triggers(*columns, quotes.price, quotes.fx, *_market(book, prices, instruments, rules), results)
+    fill_triggers(*inputs, results)
     return Triggers(*results)
 
 

@@ -43,6 +43,7 @@ class PositionExplanation:
         price: in the stock's currency, 1e-8.
         fx: account currency per unit of the stock's, 1e-8.
         account_price: price x fx, 1e-8.
+        leverage: factor of a leveraged fund, 1e-4, negative for inverse ones.
         instrument_rate: the desk's own rate of the instrument in 1e-4; None = it has none.
         market_value: cents, with the sign of the quantity.
         exchange: what the regulator asks; None = nothing.
@@ -58,6 +59,7 @@ class PositionExplanation:
     price: int
     fx: int
     account_price: int
+    leverage: int
     instrument_rate: int | None
     market_value: int
     exchange: LayerLine | None
@@ -171,6 +173,7 @@ def _positions(
             price=int(quotes.price[s]),
             fx=int(quotes.fx[s]),
             account_price=int(prices.price[s]),
+            leverage=int(instruments.leverage[s]),
             instrument_rate=_rate(instruments.house_rate[s]),
             market_value=int(lines.market_value[p]),
             exchange=_layer(lines.exchange_requirement[p], lines.exchange_rate[p], lines.exchange_code[p]),

@@ -20,6 +20,11 @@ from app.engine.units import PRICE_SCALE
 # Which end of a range of terms.
 MOST, LEAST = range(2)
 
+# Rows of calm terms, one column a position.
+CALM_RATE, CALM_FLOOR, CALM_FROM, CALM_TO = range(4)
+CALM: Final = 4
+ANY_PRICE: Final = np.iinfo(np.int64).max
+
 LAYER_WIDTH: Final = TERM_WIDTH // 2
 Pair = tuple[np.int64, np.int64]
 
@@ -106,6 +111,30 @@ def effective(holder: Holder, side: int, exchange: Pair, house: Pair) -> Pair:
     elif side == 0:
         rate = max(rate, holder.least)
     return max(rate, exchange[0]), max(floor, exchange[1])
+
+
+@inlined
+def fill_calm(market: Market, holder: Holder, k: int, calm: Int64) -> None:
+    """
+    Write a position's effective terms today, and the prices from which up to which they hold: four numbers.
+
+    Where concentration may change them they hold at no price.
+    """
+    s, side = holder.symbols[k], 1 if holder.quantity[k] < 0 else 0
+    price, row = market.price[s], market.terms[s, side]
+    since, until = np.int64(0), np.int64(ANY_PRICE)
+    for layer in range(2):
+        steps = market.layers[layer, side]
+        for step in range(steps[COUNT]):
+            bound = steps[STEPS + step]
+            if bound <= price:
+                since = max(since, bound)
+            else:
+                until = min(until, bound)
+    if holder.concentrates and row[H_RATE] >= 0:
+        since = until
+    rate, floor = effective(holder, side, (row[X_RATE], row[X_FLOOR]), (row[H_RATE], row[H_FLOOR]))
+    calm[CALM_RATE, k], calm[CALM_FLOOR, k], calm[CALM_FROM, k], calm[CALM_TO, k] = rate, floor, since, until
 
 
 @inlined

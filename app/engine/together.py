@@ -20,6 +20,11 @@ from app.engine.arrays import BOOL, INT, INT32, INT64, INT64_2D, INT64_2D_OUT, I
 from app.engine.jit import inlined, kernel
 from app.engine.lines import TOO_LARGE, concentrated, fill_limits, share_of
 from app.engine.moves import (
+    CALM,
+    CALM_FLOOR,
+    CALM_FROM,
+    CALM_RATE,
+    CALM_TO,
     LEAST,
     MOST,
     Holder,
@@ -27,12 +32,13 @@ from app.engine.moves import (
     Pair,
     effective,
     extreme_terms,
+    fill_calm,
     holder_of,
     moved_price,
     need,
     size_of,
 )
-from app.engine.rules import MAX_STEPS
+from app.engine.rules import CONC_STEPS, MAX_STEPS, OUT_OF_REACH
 from app.engine.search import NOWHERE, search_for
 from app.engine.terms import CENTS_PER_UNIT, H_CODE
 from app.engine.units import MISSING, MONEY_LIMIT, PRICE_LIMIT, PRICE_SCALE, RATE_SCALE
@@ -45,6 +51,8 @@ RISE_LIMIT: Final = 10 * WHOLE
 """The largest rise: to eleven times today's prices."""
 BEYOND: Final = 100 * TOO_LARGE
 """Sums stop at minus this; what a client has is far less, so the sign of a sum stays right."""
+NEVER: Final = np.iinfo(np.int64).max
+"""A concentration limit that no value exceeds."""
 # Rows of the results, one column a client: steps of 1e-8 (NOWHERE: none) and portfolio values in cents.
 DROP, RISE, DROP_VALUE, RISE_VALUE = range(4)
 RESULTS: Final = 4
@@ -58,6 +66,7 @@ class Ends(NamedTuple):
     at_low: Int64
     at_high: Int64
     across: Int64
+    calm: Int64
 
 
 class Search(NamedTuple):
@@ -79,15 +88,13 @@ def rounding(quantity: np.int64) -> float:
 @inlined
 def fill_ends(search: Search, low: np.int64, high: np.int64) -> None:
     """Write prices and sizes of the positions at both factors."""
-    holder, ends = search.holder, search.ends
-    for k in range(len(holder.quantity)):
-        base = search.market.price[holder.symbols[k]]
-        ends.prices[0, k] = moved_price(base, low)
-        ends.sizes[0, k] = size_of(holder.quantity[k], ends.prices[0, k])
-        ends.prices[1, k], ends.sizes[1, k] = ends.prices[0, k], ends.sizes[0, k]
-        if low < high:
-            ends.prices[1, k] = moved_price(base, high)
-            ends.sizes[1, k] = size_of(holder.quantity[k], ends.prices[1, k])
+    quantity, symbols, base = search.holder.quantity, search.holder.symbols, search.market.price
+    prices, sizes = search.ends.prices, search.ends.sizes
+    for k in range(len(quantity)):
+        prices[0, k] = moved_price(base[symbols[k]], low)
+        sizes[0, k] = size_of(quantity[k], prices[0, k])
+        prices[1, k] = moved_price(base[symbols[k]], high)
+        sizes[1, k] = size_of(quantity[k], prices[1, k])
 
 
 @inlined
@@ -114,6 +121,8 @@ def fill_range_limits(search: Search, roundings: int) -> None:
         for k in range(MAX_STEPS):
             ends.at_low[side, k] += allowance
             ends.at_high[side, k] += allowance
+            if rule[side, CONC_STEPS + k] == OUT_OF_REACH:  # no step, whatever the roundings
+                ends.at_low[side, k] = ends.at_high[side, k] = ends.across[side, k] = NEVER
 
 
 @inlined
@@ -154,19 +163,22 @@ def is_safe(search: Search, near: int, far: int, roundings: int) -> bool:
     """Return whether the client's state is today's at every step from near to far; see the module."""
     one, other = WHOLE + search.direction * near, WHOLE + search.direction * far
     low, high = np.int64(min(one, other)), np.int64(max(one, other))
-    holder, sizes = search.holder, search.ends.sizes
+    quantities, prices, sizes = search.holder.quantity, search.ends.prices, search.ends.sizes
+    calm, in_call = search.ends.calm, search.in_call
     fill_ends(search, low, high)
-    if holder.concentrates:
+    if search.holder.concentrates:
         fill_range_limits(search, roundings)
-    at_low = at_high = sharp = -holder.loan
+    at_low = at_high = sharp = -search.holder.loan
     slack = 1.0
-    for k in range(len(holder.quantity)):
-        quantity, terms = holder.quantity[k], range_terms(search, k)
+    for k in range(len(quantities)):
+        quantity, terms = quantities[k], (calm[CALM_RATE, k], calm[CALM_FLOOR, k])
+        if prices[0, k] < calm[CALM_FROM, k] or prices[1, k] >= calm[CALM_TO, k]:
+            terms = range_terms(search, k)
         small, large = sizes[0, k], sizes[1, k]
         first, second = need(small, quantity, terms), need(large, quantity, terms)
         value_low, value_high = (small, large) if quantity > 0 else (-small, -large)
         slack += (1 + max(terms[0], np.int64(0)) / RATE_SCALE) * rounding(quantity) + 0.5
-        if search.in_call:
+        if in_call:
             sharp += max(value_low - first, value_high - second)
             first, second = linear_piece(small, large, quantity, terms)
         else:
@@ -174,7 +186,7 @@ def is_safe(search: Search, near: int, far: int, roundings: int) -> bool:
         at_low = max(at_low + value_low - first, np.int64(-BEYOND))
         at_high = max(at_high + value_high - second, np.int64(-BEYOND))
     allowance = roundings * np.int64(2 * slack)
-    if search.in_call:
+    if in_call:
         return bool(min(sharp, max(at_low, at_high) + allowance) < 0)
     return bool(max(sharp, min(at_low, at_high) - allowance) >= 0)
 
@@ -252,7 +264,7 @@ def fill_distances(  # noqa: PLR0913 -- columns
     for c in range(first, last):
         most = max(most, offsets[c + 1] - offsets[c])
     scratch, limits = np.empty((2, 2, most), np.int64), np.empty((3, 2, MAX_STEPS), np.int64)
-    ends = Ends(scratch[0], scratch[1], limits[0], limits[1], limits[2])
+    ends = Ends(scratch[0], scratch[1], limits[0], limits[1], limits[2], np.empty((CALM, most), np.int64))
     for c in range(first, last):
         results[DROP, c], results[RISE, c] = NOWHERE, NOWHERE
         results[DROP_VALUE, c], results[RISE_VALUE, c] = MISSING, MISSING
@@ -260,6 +272,8 @@ def fill_distances(  # noqa: PLR0913 -- columns
         if excess[c] == MISSING or i == j:
             continue
         holder = holder_of(symbol_index[i:j], quantity[i:j], loan[c], client_rate[c], numbers, rule)
+        for k in range(j - i):
+            fill_calm(market, holder, k, ends.calm)
         for way in range(2):
             search = Search(market, holder, ends, 1 if way else -1, bool(excess[c] < 0))
             step = first_flip(search, int(last_step(search)) if way else DROP_LIMIT)
