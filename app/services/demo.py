@@ -16,8 +16,10 @@ from app.errors import ProviderError
 from app.models import Client, Margin, MarketData, Position, Role
 from app.providers.base import PriceProvider, Quote
 from app.security import PasswordHasher, load_or_create_password
+from app.services import chain, journal
 from app.services import prices as prices_service
 from app.services import users as users_service
+from app.services.journal import Change
 from app.symbols import fx_symbol
 
 #: No market ever made these; they only let the demo work without a network. Never live, and marked so.
@@ -157,27 +159,34 @@ async def _ensure_clients(
     prices: Mapping[str, MarketData], values: Mapping[str, Decimal]
 ) -> tuple[list[str], list[str], list[str]]:
     """Store the clients that are not there; return the names of the created, the kept and the skipped."""
-    created, kept, skipped = [], [], []
+    created, kept, skipped, rows = [], [], [], []
     present = {client.name for client in await Client.filter(name__in=[case.name for case in CASES])}
     for case in CASES:
         if case.name in present:
             kept.append(case.name)
         elif case.holdings.keys() <= values.keys():
-            await _create(case, prices, values)
+            rows.append(await _create(case, prices, values))
             created.append(case.name)
         else:
             skipped.append(case.name)
+    if rows:
+        change = Change(action="import", entity="client", entity_id=None, after=chain.digest(rows))
+        await journal.record(change, actor=journal.SYSTEM, touches=journal.EVERYTHING)
     return created, kept, skipped
 
 
-async def _create(case: _Case, prices: Mapping[str, MarketData], values: Mapping[str, Decimal]) -> None:
-    """Store one demo client; it paid today's prices."""
+async def _create(
+    case: _Case, prices: Mapping[str, MarketData], values: Mapping[str, Decimal]
+) -> dict[str, Decimal | Mapping[str, str] | str | None]:
+    """Store one demo client, which paid today's prices; return what an auditor sees of it."""
     client = await Client.create(name=case.name)
     rate = None if case.own_rate is None else Decimal(case.own_rate)
-    await Margin.create(client=client, loan=_loan(case, values), margin_requirement=rate)
+    loan = _loan(case, values)
+    await Margin.create(client=client, loan=loan, margin_requirement=rate)
     for symbol, quantity in case.holdings.items():
         cost = prices[symbol].current_price
         await Position.create(client=client, symbol=symbol, quantity=Decimal(quantity), cost_basis=cost)
+    return {"name": case.name, "loan": loan, "margin_requirement": rate, "positions": case.holdings}
 
 
 def _loan(case: _Case, values: Mapping[str, Decimal]) -> Decimal:

@@ -156,7 +156,7 @@ async def test_ids_of_events_are_in_the_order_of_commits(real: None, outside: as
 
 async def test_events_and_book_changes_are_kept_as_long_as_promised(db: None) -> None:
     now = datetime.now(UTC)
-    for days in (29, 31):
+    for days in (31, 29):
         await Event.create(at=now - timedelta(days=days), kind="state", client_id=days, data={})
     for minutes in (59, 61):
         await BookChange.create(xid=1, at=now - timedelta(minutes=minutes), client_ids=[minutes], symbols=[])

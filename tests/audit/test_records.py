@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tortoise.transactions import in_transaction
 from app.models import AuditEntry, Role, User
 from app.security import PasswordHasher
 from app.services import chain, journal
+from app.services import demo as demo_service
 from app.services import users as users_service
 from app.services.journal import Change
 from tests.audit.conftest import Recorded
@@ -213,3 +215,18 @@ async def test_what_was_recorded_hashes_to_the_same_when_it_is_read_back(recorde
     assert row.after == odd
     assert chain.entry_hash(entry) == row.hash
     assert chain.entry_hash(replace(entry, after=odd | {"z": 2})) != row.hash
+
+
+async def test_demo_data_is_one_bulk_entry_and_one_for_each_user(
+    recorded: Recorded, provider: FakeProvider, tmp_path: Path
+) -> None:
+    for _ in range(2):  # the second time changes nothing
+        await demo_service.seed(
+            provider=provider, base_currency="USD", data_dir=tmp_path, passwords=PasswordHasher(), seconds=0.1
+        )
+
+    bulk, *users = await recorded()
+    assert (bulk.action, bulk.entity, bulk.entity_id, bulk.actor) == ("import", "client", None, "system")
+    assert isinstance(bulk.after, dict)
+    assert bulk.after["rows"] == len(demo_service.CASES)
+    assert [user.after["username"] for user in users if isinstance(user.after, dict)] == ["desk", "ada"]
