@@ -1,5 +1,6 @@
 """Settings of the service: read once from the environment or `.env`, every value bounded, no secret ever logged."""
 
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import StartupError
+from app.providers.replay import ReplayPlan
 from app.usernames import USERNAME_INPUT_PATTERN
 
 ROOT = Path(__file__).resolve().parent
@@ -47,10 +49,19 @@ class Settings(BaseSettings):
     login_attempts: int = Field(default=5, ge=1, le=1_000_000)
     login_window_seconds: int = Field(default=300, ge=1, le=86_400)
 
-    price_provider: Literal["yahoo"] = "yahoo"
+    price_provider: Literal["yahoo", "replay"] = "yahoo"
     price_ttl_seconds: float = Field(default=5, ge=0, le=3600)
     price_stale_seconds: int = Field(default=1800, ge=1, le=604_800)
     poll_seconds: float = Field(default=15, ge=0.05, le=86_400)
+    #: Largest change against the stored price that is used at once, a fraction; a larger one waits for a second answer.
+    price_jump_limit: float = Field(default=0.3, gt=0, lt=1)
+    #: CSV of daily closes in account currency (plain or gzip): a date column, then one column for each symbol.
+    replay_file: Path | None = None
+    #: Rows a second at most; each refresh goes at most one row further.
+    replay_pace: float = Field(default=1, ge=0.0001, le=1000)
+    #: First and last day to replay; unset: the file's.
+    replay_from: date | None = None
+    replay_to: date | None = None
 
     base_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     #: A built-in name or the path of a TOML file.
@@ -70,6 +81,18 @@ class Settings(BaseSettings):
 
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def replay_plan(self) -> ReplayPlan | None:
+        """Return what the price source `replay` replays, None where no file is set."""
+        if self.replay_file is None:
+            return None
+        return ReplayPlan(
+            file=ROOT / self.replay_file,
+            pace=self.replay_pace,
+            currency=self.base_currency,
+            first=self.replay_from,
+            last=self.replay_to,
+        )
 
     @field_validator("secret_key")
     @classmethod

@@ -20,6 +20,10 @@ from app.services.valued import LoadedBook, Valuation
 from config import Settings
 from main import create_app
 from tests.fakes import FakeProvider, Rollback
+from tests.standin.fixtures import standin, yahoo, yfinance_cache
+
+#: One stand-in for the whole run: imported anywhere else, a fixture would be another one.
+__all__ = ["standin", "yahoo", "yfinance_cache"]
 
 
 class LoginAs(Protocol):

@@ -17,7 +17,8 @@ router = APIRouter(prefix="/stocks", tags=["stocks"])
 
 _ORIGIN_HEADERS = {
     "X-Price-Origin": {
-        "description": "`provider`: just asked; `stored`: the source could not answer.",
+        "description": "`provider`: just asked; `stored`: the source could not answer, or its answer is refused "
+        "or waits for a second one, as a price far from the stored one does.",
         "schema": {"type": "string", "enum": ["provider", "stored"]},
     },
     "X-Price-Basis": {

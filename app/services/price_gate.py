@@ -51,7 +51,7 @@ class Known:
 class Used:
     """The quote becomes the stored price; `splits` come with it, and are to be applied to the holders."""
 
-    splits: Sequence[Split] = ()
+    splits: tuple[Split, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,9 @@ def decide(quote: Quote, known: Known | None, *, splits: Sequence[Split] | None,
         return refusal
     if known is None or not _comparable(quote, known):
         return Used()
-    due = _explaining(quote, known, splits or ())
-    jumps = is_jump(quote.price, known.price / _factor(due), jump_limit=jump_limit)
+    due = _explaining(quote, known, splits) if splits else ()
+    reference = known.price / _factor(due) if due else known.price
+    jumps = is_jump(quote.price, reference, jump_limit=jump_limit)
     if not jumps and not (splits is None and _previous_close_differs(quote, known)):
         return Used(due)
     return _second_answer(quote, known, due, ask_again=jumps and splits is None, jump_limit=jump_limit)
@@ -136,13 +137,13 @@ def _day(moment: datetime, quote: Quote) -> str:
     return moment.astimezone(zone).date().isoformat()
 
 
-def _explaining(quote: Quote, known: Known, splits: Sequence[Split]) -> Sequence[Split]:
+def _explaining(quote: Quote, known: Known, splits: Sequence[Split]) -> tuple[Split, ...]:
     """
     Return the splits between both prices, if the quote is nearer to the stored price with them than without.
 
     Its previous close says it as well, and for a small split more clearly: the day's move is not in it.
     """
-    due = [split for split in splits if known.market_time < split.effective <= quote.fetched_at + _ANNOUNCED]
+    due = tuple(split for split in splits if known.market_time < split.effective <= quote.fetched_at + _ANNOUNCED)
     adjusted = known.price / _factor(due)
     signs = [quote.price]
     if quote.previous_close is not None and _previous_close_differs(quote, known):
@@ -164,7 +165,7 @@ def _ratio(price: Decimal, other: Decimal) -> Decimal:
 
 
 def _second_answer(
-    quote: Quote, known: Known, due: Sequence[Split], *, ask_again: bool, jump_limit: Decimal
+    quote: Quote, known: Known, due: tuple[Split, ...], *, ask_again: bool, jump_limit: Decimal
 ) -> Used | Held:
     """Return whether a quote that has to be confirmed is, by what waits already."""
     pending = known.pending

@@ -1,6 +1,6 @@
 """Prices: asked from the source, stored, read back. FX quotes travel with the stocks that need them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,10 +8,16 @@ from typing import Final, Literal
 
 import structlog
 from tortoise import connections
+from tortoise.transactions import in_transaction
 
 from app.errors import NotFoundError, ProviderError, UnavailableError
 from app.models import MarketData, Position, PriceHistory
-from app.providers.base import PriceProvider, Quote
+from app.providers.base import PriceProvider, Quote, QuoteBatch, Split
+from app.services import admission, journal
+from app.services import splits as splits_service
+from app.services.admission import Admitted
+from app.services.basis import REPLAY
+from app.services.journal import Touches
 from app.symbols import fx_symbol, normalise_symbol
 
 Origin = Literal["provider", "stored"]
@@ -36,7 +42,7 @@ _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(
 _UPDATES: Final = ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS if name != "symbol")
 _OLD: Final = ", ".join(f'market_data."{name}"' for name in _COLUMNS)
 _NEW: Final = ", ".join(f'excluded."{name}"' for name in _COLUMNS)
-#: A quote older than the stored one changes nothing: answers may overtake each other. Nor does one that is the same.
+#: The gate has decided; the age counts here where two first quotes of a symbol meet. What is the same changes nothing.
 #: Whoever holds a copy of the book is told which symbols changed.
 _STORE: Final = f"""
 with quote as (
@@ -57,7 +63,8 @@ with quote as (
 ), stored as (
     insert into market_data ({_NAMES}) select {_NAMES} from quote
     on conflict (symbol) do update set {_UPDATES}
-    where (excluded."timestamp" >= market_data."timestamp" or market_data.source = 'sample')
+    where (excluded."timestamp" >= market_data."timestamp" or market_data.source = 'sample'
+            or (excluded.source <> market_data.source and excluded.source <> 'sample'))
         and ({_NEW}) is distinct from ({_OLD})
     returning symbol
 ), change as (
@@ -80,7 +87,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What a refresh brought; symbols in order."""
+    """What a refresh brought; symbols in order. Missing: no answer, or one that is refused or waits for a second."""
 
     updated: Sequence[str]
     missing: Sequence[str]
@@ -88,7 +95,9 @@ class Refreshed:
 
 async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: str) -> tuple[MarketData, Origin]:
     """
-    Ask the source for one price, store it, return it; the stored one where the source cannot answer.
+    Ask the source for one price, store it, return it.
+
+    The stored one where the source cannot answer, or where its answer is refused or waits for a second one.
 
     Raises:
         InvalidInputError: `symbol` is none.
@@ -102,8 +111,7 @@ async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: st
     except ProviderError as error:
         outage = error
     else:
-        if symbol in batch.quotes:
-            await store_quotes(batch.quotes.values())
+        if await _store_batch(batch, provider=provider):
             await _refresh_rates({batch.quotes[symbol].currency}, provider=provider, base_currency=base_currency)
             return await MarketData.get(symbol=symbol), "provider"
         if symbol in batch.failed:
@@ -127,10 +135,10 @@ async def refresh_held(*, provider: PriceProvider, base_currency: str) -> Refres
     if not held:
         return Refreshed(updated=[], missing=[])
     batch = await provider.fetch(held)
-    await store_quotes(batch.quotes.values())
+    updated = await _store_batch(batch, provider=provider)
     currencies = await _currencies(held)
     await _refresh_rates(currencies, provider=provider, base_currency=base_currency)
-    return Refreshed(updated=sorted(batch.quotes), missing=sorted(set(held) - set(batch.quotes)))
+    return Refreshed(updated=sorted(updated), missing=sorted(set(held) - updated))
 
 
 async def held_symbols() -> list[str]:
@@ -139,12 +147,56 @@ async def held_symbols() -> list[str]:
     return [str(symbol) for symbol in rows]
 
 
-async def store_quotes(quotes: Iterable[Quote]) -> None:
-    """Store quotes as the latest of their symbols and in the history, in one statement."""
-    rows = [_row(quote) for quote in quotes]
-    if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        await connections.get("default").execute_query(_STORE, columns)
+async def store_quotes(quotes: Iterable[Quote], *, provider: PriceProvider | None = None) -> set[str]:
+    """
+    Store what the gate lets pass as the latest of their symbols and in the history; return those symbols.
+
+    Where a price looks like that of a split, `provider` is asked before it is judged, outside of any transaction; the
+    others do not wait for that. A split is applied to its holders in the transaction that stores the new price.
+    """
+    admitted = await _pass_gate(list(quotes), splits={})
+    used = {quote.symbol for quote in admitted.used}
+    if admitted.suspects:
+        since = {quote.symbol: moment for quote, moment in admitted.suspects.items()}
+        suspects = list(admitted.suspects)
+        splits = await splits_service.ask(since, provider=provider)
+        used |= {quote.symbol for quote in (await _pass_gate(suspects, splits=splits)).used}
+    return used
+
+
+async def _pass_gate(quotes: Sequence[Quote], *, splits: Mapping[str, Sequence[Split] | None]) -> Admitted:
+    """Judge quotes and store what passes, in one transaction."""
+    if not quotes:
+        return Admitted()
+    async with in_transaction():
+        admitted = await admission.admit(quotes, splits=splits)
+        applied = [done for split in admitted.splits if (done := await splits_service.apply(split))]
+        if admitted.used:
+            columns = [list(column) for column in zip(*map(_row, admitted.used), strict=True)]
+            await connections.get("default").execute_query(_STORE, columns)
+        if applied:
+            await journal.record(
+                *(done.change for done in applied),
+                actor=journal.SYSTEM,
+                touches=Touches(
+                    client_ids=[holder for done in applied for holder in done.holders],
+                    symbols=[split.symbol for split in admitted.splits],
+                ),
+            )
+    return admitted
+
+
+async def _store_batch(batch: QuoteBatch, *, provider: PriceProvider) -> set[str]:
+    """Store a source's answer; return the symbols whose price is now the one that it gave."""
+    if batch.refused:
+        admission.refused(batch.refused)
+    return await store_quotes(batch.quotes.values(), provider=provider)
+
+
+async def newest_replayed() -> datetime | None:
+    """Return the newest market time of a stored price that a replay gave; None if there is none."""
+    newest = await MarketData.filter(source=REPLAY).order_by("-timestamp").first()
+    return newest.timestamp if newest else None
 
 
 async def list_prices(*, after: str | None, limit: int) -> list[MarketData]:
@@ -181,7 +233,7 @@ async def _refresh_rates(currencies: Iterable[str], *, provider: PriceProvider, 
     except ProviderError as error:
         _log.warning("fx rates not refreshed", pairs=pairs, error=str(error))
         return
-    await store_quotes(batch.quotes.values())
+    await _store_batch(batch, provider=provider)
 
 
 async def _currencies(symbols: Sequence[str]) -> set[str]:

@@ -95,7 +95,7 @@ async def apply(split: Split) -> Applied | None:
     Adjust quantity and cost of every position of the split's symbol; None if that was done before.
 
     Call in a transaction. Positions last set after the split became effective are in new shares already and stay as
-    they are. Cost: O(holders), whose clients stay locked until the transaction ends.
+    they are; the audit entry says how many. Cost: O(holders), whose clients stay locked until the transaction ends.
     """
     connection = connections.get("default")
     values = [split.symbol, split.ex_date, split.effective, split.numerator, split.denominator]
@@ -108,7 +108,7 @@ async def apply(split: Split) -> Applied | None:
     )
     ratio = f"{split.numerator.normalize():f}:{split.denominator.normalize():f}"
     _log.warning("split applied", symbol=split.symbol, ratio=ratio, positions=len(rows), left_alone=late[0]["count"])
-    after = {"ratio": ratio, "effective": split.effective} | chain.digest(rows)
+    after = {"ratio": ratio, "effective": split.effective, "left_alone": late[0]["count"]} | chain.digest(rows)
     change = Change(action="split", entity="instrument", entity_id=split.symbol, after=after)
     return Applied(change, holders=[row["client_id"] for row in rows])
 

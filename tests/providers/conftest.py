@@ -7,10 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from app.providers.yahoo import YahooProvider
-from tests.standin.fixtures import standin, yahoo, yfinance_cache
 from tests.standin.world import World
-
-__all__ = ["standin", "yahoo", "yfinance_cache"]
 
 MakeProvider = Callable[..., Awaitable[YahooProvider]]
 

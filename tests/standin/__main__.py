@@ -4,7 +4,7 @@ Run the stand-in as a process of its own, until it is killed.
     python -m tests.standin --quotes '{"AAPL": {"price": 190.5}}' --environment standin.env
 
 The environment file holds NAME=value lines to start the program under test with; the address for steering (`PUT
-/quotes`, `PUT /fault`, `PUT /price-factor`, `GET /counts`) is the proxy's own.
+/quotes`, `PUT /fault`, `PUT /price-factor`, `PUT /splits`, `GET /counts`) is the proxy's own.
 """
 
 import argparse

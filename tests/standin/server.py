@@ -126,6 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/fault":
             for kind, fault in asked.items():
                 world.fail(Fault(fault) if fault else None, *([] if kind == "all" else [Kind(kind)]))
+        elif self.path == "/splits":
+            for symbol, fields in asked.items():
+                world.split(symbol, **fields)
         elif self.path == "/price-factor":
             world.price_factor = float(asked)
         else:

@@ -86,6 +86,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.asked: list[list[str]] = []  # the symbols of each quote request
         self.price_factor = 1.0
+        self.splits: dict[str, list[dict[str, Any]]] = {}
         self._quote_recordings: dict[str, Any] = {}
         self._chart_recordings: dict[str, bytes] = {}
         self._aliases: dict[str, str] = {}
@@ -96,6 +97,12 @@ class World:
     def quote(self, symbol: str, price: Any = 100.0, **fields: Any) -> None:  # noqa: ANN401 (any JSON, also bad)
         """List a symbol, or list it anew."""
         self.listings[symbol] = Listing(price=price, **fields)
+
+    def split(self, symbol: str, numerator: float, denominator: float, *, at: float) -> None:
+        """Report a split of a listed symbol in its charts, from `at` (epoch seconds) on."""
+        ratio = f"{numerator}:{denominator}"
+        entry = {"date": int(at), "numerator": numerator, "denominator": denominator, "splitRatio": ratio}
+        self.splits.setdefault(symbol, []).append(entry)
 
     def alias(self, symbol: str, *, answers_as: str) -> None:
         """Answer for `symbol` with a record that names another one."""
@@ -179,6 +186,8 @@ class World:
             "timestamp": [start],
             "indicators": {"quote": [bar], "adjclose": [{"adjclose": [price]}]},
         }
+        if symbol in self.splits:
+            result["events"] = {"splits": {str(split["date"]): split for split in self.splits[symbol]}}
         return json.dumps({"chart": {"result": [result], "error": None}}).encode()
 
     def _record(self, symbol: str) -> dict[str, Any]:
