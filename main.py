@@ -39,6 +39,7 @@ from app.routers import (
     instruments,
     margin,
     margin_book,
+    margin_calls,
     openapi,
     positions,
     stocks,
@@ -61,8 +62,22 @@ from app.services.valued import Valuation
 from app.usernames import normalise_username
 from config import Settings, get_settings
 
-_ROUTERS: Final = (auth, users, stocks, clients, positions, margin_book, margin, instruments, audit, health)
+_ROUTERS: Final = (
+    auth,
+    users,
+    stocks,
+    clients,
+    positions,
+    margin_book,
+    margin,
+    margin_calls,
+    instruments,
+    audit,
+    health,
+)
 _SHUTDOWN_SECONDS: Final = 3
+#: A worker that is silent for longer is replaced; it is silent while it imports, which a busy machine draws out.
+_WORKER_START_SECONDS: Final = 60
 _DEMO_PATIENCE_SECONDS: Final = 2.5
 
 _log = structlog.get_logger(__name__)
@@ -289,6 +304,7 @@ def _serve(settings: Settings) -> None:
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=_WORKER_START_SECONDS,
     )
 
 
