@@ -4,14 +4,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from socket import create_connection
 
 import pytest
 from dotenv import dotenv_values
 
 from app.embedded import start_embedded
 from tests.process.postgres import PostgreSQL
-from tests.process.service import seconds_until
 from tests.server import ROOT
 
 
@@ -52,14 +50,5 @@ def postgres() -> Iterator[PostgreSQL]:
     with _public_folder() as folder:
         server = PostgreSQL(Path(folder))
         server.start()
-        assert seconds_until(lambda: _accepts(server), at_most=30) < 30
         yield server
         server.stop()
-
-
-def _accepts(server: PostgreSQL) -> bool:
-    try:
-        create_connection(("127.0.0.1", server.port), timeout=1).close()
-    except OSError:
-        return False
-    return True

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.embedded import start_embedded
 from app.embedded.home import find_home
+from app.embedded.server import _is_ready
 from tests.server import free_port
 
 PASSWORD = "open sesame"
@@ -29,11 +30,12 @@ class PostgreSQL:
         return f"postgresql://risk:{password.replace(' ', '%20')}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Start it; it accepts connections a moment later."""
+        """Start it and wait until it accepts connections."""
         cluster = self._home.cluster
         options: list[str | Path] = ["-D", cluster, "-k", cluster, "-h", "127.0.0.1", "-p", str(self.port)]
         postgres = self._home.programs / "postgres"
         self._process = self._home.run_as.spawn([postgres, *options], output=subprocess.DEVNULL, at_end=signal.SIGINT)
+        assert _is_ready(self._process, cluster / "postmaster.pid")
 
     def stop(self) -> None:
         """Shut it down at once; open connections end."""
