@@ -10,7 +10,7 @@ from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.errors import ConflictError
-from app.models import Client, Margin, Position, Role, User
+from app.models import Client, ClientState, Margin, MarginCall, Position, Role, User
 from app.services import journal
 from app.services.access import Caller, no_client
 from app.services.journal import Change, Touches
@@ -98,7 +98,7 @@ async def delete_client(client_id: int, *, caller: Caller) -> None:
 
     Raises:
         NotFoundError: there is no such client.
-        ConflictError: it has positions, or a loan or credit.
+        ConflictError: it has positions, a loan or credit, or ever had a margin call.
     """
     async with in_transaction():
         margin = await lock_client(client_id)
@@ -106,9 +106,12 @@ async def delete_client(client_id: int, *, caller: Caller) -> None:
             raise ConflictError(f"Client {client_id} holds positions; close them first.")
         if margin.loan:
             raise ConflictError(f"Client {client_id} has a balance of {margin.loan}; settle it first.")
+        if await MarginCall.exists(client_id=client_id):
+            raise ConflictError(f"Client {client_id} has margin calls on record; it cannot be deleted.")
         before = await get_client(client_id, caller=caller)
         logins = await User.filter(client_id=client_id, is_active=True).order_by("id").select_for_update()
         await User.filter(id__in=[login.id for login in logins]).update(is_active=False)
+        await ClientState.filter(client_id=client_id).delete()
         await Client.filter(id=client_id).delete()
         changes = [_change(before, None), *map(_deactivation, logins)]
         await journal.record(*changes, actor=caller.username, touches=Touches(client_ids=[client_id]))
