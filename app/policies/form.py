@@ -15,12 +15,16 @@ def _exact(value: object) -> object:
     return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Number = Annotated[Decimal, BeforeValidator(_exact, json_schema_input_type=float)]
-LongRate = Annotated[Number, Field(ge=0, le=1, decimal_places=4)]
-ShortRate = Annotated[Number, Field(ge=0, le=3, decimal_places=4)]
-Share = Annotated[Number, Field(ge=0, lt=1, decimal_places=4)]
-Dollars = Annotated[Number, Field(gt=0, le=10_000, decimal_places=4)]
-DebitDollars = Annotated[Number, Field(ge=0, le=10**9, decimal_places=2)]
+def _number(bounds: object) -> BeforeValidator:
+    """Return what reads a number, and states its bounds in the JSON schema."""
+    return BeforeValidator(_exact, json_schema_input_type=Annotated[float, bounds])
+
+
+LongRate = Annotated[Decimal, _number(Field(ge=0, le=1)), Field(ge=0, le=1, decimal_places=4)]
+ShortRate = Annotated[Decimal, _number(Field(ge=0, le=3)), Field(ge=0, le=3, decimal_places=4)]
+Share = Annotated[Decimal, _number(Field(ge=0, lt=1)), Field(ge=0, lt=1, decimal_places=4)]
+Dollars = Annotated[Decimal, _number(Field(gt=0, le=10_000)), Field(gt=0, le=10_000, decimal_places=4)]
+DebitDollars = Annotated[Decimal, _number(Field(ge=0, le=10**9)), Field(ge=0, le=10**9, decimal_places=2)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Symbol = Annotated[str, StringConstraints(min_length=1, max_length=32)]

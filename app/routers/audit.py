@@ -15,7 +15,8 @@ from app.services.chain import Head
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 
-_MOST_ENTRIES: Final = 200_000
+#: What a busy machine checks in half of the time that a request has.
+_MOST_ENTRIES: Final = 100_000
 _Text = Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]+$")]
 
 
@@ -23,7 +24,14 @@ def get_filters(
     client_id: Annotated[
         int | None, Query(ge=1, le=LARGEST_ID, description="Changes of this client's records.")
     ] = None,
-    entity: Annotated[_Text, Query(description="client, position, user, instrument, margin_call, policy.")] = None,
+    entity: Annotated[
+        str | None,
+        Query(
+            max_length=32,
+            pattern=r"^[^\x00]+$",
+            description="client, position, user, instrument, margin_call, policy.",
+        ),
+    ] = None,
     entity_id: Annotated[_Text, Query(description="The record's id or symbol.")] = None,
     actor: Annotated[_Text, Query(description="A user's name, `monitor` or `system`.")] = None,
     start: Annotated[TimestampIn | None, Query(alias="from", description="Changes made at or after this time.")] = None,

@@ -65,7 +65,7 @@ async def explain_margin(client_id: ClientId, caller: CallerDep, terms: TermsDep
     "/{clientId}/simulate",
     operation_id="simulate_margin",
     summary="What if?",
-    responses=problems(401, 404, 409, 422, 503),
+    responses=problems(401, 404, 409, 413, 422, 503),
 )
 async def simulate_margin(
     client_id: ClientId, changes: ChangesDep, caller: CallerDep, terms: TermsDep

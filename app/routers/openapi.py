@@ -27,7 +27,9 @@ TAGS: Final = [
     {"name": "clients", "description": "Accounts, their loans and own rates."},
     {"name": "positions", "description": "What a client holds."},
     {"name": "margin", "description": "What a client must hold, and what it lacks."},
+    {"name": "margin calls", "description": "Case files: who has to bring what until when, and how it was met."},
     {"name": "instruments", "description": "What the desk says of a symbol: leverage, marginable, own rate."},
+    {"name": "events", "description": "The stream: what happens, as it happens."},
     {"name": "audit", "description": "Who changed what, and whether anybody changed that; for admins."},
     {"name": "health", "description": "Probes for whoever runs the service."},
 ]
@@ -87,6 +89,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         operations = [operation for path in document["paths"].values() for operation in path.values()]
         used_tags = {tag for operation in operations for tag in operation["tags"]}
         document["tags"] = [tag for tag in TAGS if tag["name"] in used_tags]
+        for schema in schemas.values():
+            for example in schema.get("examples", ()):
+                _restore_nulls(example, schema, schemas)
         for operation in operations:
             _add_examples(operation, schemas)
         app.openapi_schema = document
@@ -104,7 +109,7 @@ def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> JsonValue:
     """Return what a value of this schema looks like; None where no example says it."""
-    schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    schema = _resolved(schema, schemas)
     if schema.get("examples"):
         example: JsonValue = schema["examples"][0]
         return example
@@ -112,5 +117,23 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> JsonValue:
         item = _example(schema["items"], schemas)
         return None if item is None else [item]
     if schema.get("type") == "object":
-        return {name: _example(member, schemas) for name, member in schema.get("properties", {}).items()} or None
+        members = {name: _example(member, schemas) for name, member in schema.get("properties", {}).items()}
+        return None if None in members.values() else members or None
     return None
+
+
+def _restore_nulls(value: JsonValue, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Put the nulls of required members back into an example: FastAPI drops them from its document."""
+    for option in (_resolved(option, schemas) for option in schema.get("anyOf", [schema])):
+        if isinstance(value, list) and "items" in option:
+            for item in value:
+                _restore_nulls(item, option["items"], schemas)
+        elif isinstance(value, dict) and "properties" in option:
+            value |= {name: None for name in option.get("required", ()) if name not in value}
+            for name in value.keys() & option["properties"].keys():
+                _restore_nulls(value[name], option["properties"][name], schemas)
+
+
+def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return what a schema refers to, or itself."""
+    return schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema

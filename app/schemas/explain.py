@@ -12,6 +12,64 @@ from app.schemas.policy import PolicyOut
 Basis = Literal["live", "delayed", "close", "estimate", "stale"]
 
 
+#: 100 shares at 200 make 20,000; a quarter of it is 5,000; a loan of 12,000 leaves 8,000, and the call begins where
+#: 0.75 x value = 12,000, at 16,000.
+_EXPLANATION: JsonDict = {
+    "timestamp": "2026-01-30T15:00:12Z",
+    "prices_as_of": "2026-01-30T15:00:00Z",
+    "clientId": 1,
+    "policy": {"id": "flat", "version": "1"},
+    "positions": [
+        {
+            "symbol": "AAPL",
+            "quantity": 100,
+            "price": 200.0,
+            "currency": "USD",
+            "fx": 1.0,
+            "basis": "live",
+            "age_seconds": 12,
+            "market_value": 20000.0,
+            "rules": [
+                {
+                    "id": "flat-long",
+                    "layer": "house",
+                    "rate": 0.25,
+                    "amount": 5000.0,
+                    "source": "README: maintenance requirement, 25 % of market value",
+                }
+            ],
+            "exchange_requirement": None,
+            "house_requirement": 5000.0,
+            "margin_requirement": 5000.0,
+            "trigger_down": 160.0,
+            "trigger_up": None,
+        }
+    ],
+    "portfolio_value": 20000.0,
+    "long_market_value": 20000.0,
+    "short_market_value": 0.0,
+    "loan_amount": 12000.0,
+    "net_equity": 8000.0,
+    "exchange_requirement": None,
+    "house_requirement": 5000.0,
+    "margin_requirement": 5000.0,
+    "margin_excess": 3000.0,
+    "margin_shortfall": 0.0,
+    "margin_call_triggered": False,
+    "cushion": 0.15,
+    "cures": {"cash": 0.0, "securities": 0.0, "sale": 0.0},
+    "distance": {"drop": 0.2, "rise": None, "drop_value": 16000.0, "rise_value": None},
+    "reg_t": {
+        "requirement": 10000.0,
+        "excess": -2000.0,
+        "restricted": True,
+        "sma_floor": 0.0,
+        "buying_power": 0.0,
+    },
+    "interest": None,
+}
+
+
 class RuleOut(Out):
     """A rule behind a requirement."""
 
@@ -80,7 +138,7 @@ class InterestOut(Out):
 class ExplanationOut(Out):
     """A client's margin with what every figure is made of."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra={"examples": [_EXPLANATION]})
 
     timestamp: TimestampOut = Field(description="When this was computed.")
     prices_as_of: TimestampOut | None = Field(description="When the oldest of the prices was made; null: no positions.")
@@ -152,5 +210,5 @@ class SimulationOut(Out):
 
     before: ExplanationOut
     after: ExplanationOut
-    call_opens: bool = Field(description="A call that is not there before is there after.")
-    call_closes: bool = Field(description="A call that is there before is not there after.")
+    call_opens: bool = Field(examples=[False], description="A call that is not there before is there after.")
+    call_closes: bool = Field(examples=[False], description="A call that is there before is not there after.")

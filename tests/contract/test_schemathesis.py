@@ -16,7 +16,7 @@ from tests.contract.document import operations_of
 from tests.server import PASSWORD, ROOT, Server
 
 #: Generated cases per operation and phase; more for a longer run: RISK_TEST_EXAMPLES=200.
-_EXAMPLES = os.environ.get("RISK_TEST_EXAMPLES", "10")  # noqa: TID251 - a wish of whoever runs the tests
+_EXAMPLES = os.environ.get("RISK_TEST_EXAMPLES", "5")  # noqa: TID251 - a wish of whoever runs the tests
 #: Found in a server's log where a request failed through a fault of ours.
 _FAULT = re.compile(r'"level": ?"(error|critical)"|Traceback')
 
