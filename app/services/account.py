@@ -1,8 +1,10 @@
-"""One client's account in full, by one statement: positions, quotes, FX rates and instruments."""
+"""Accounts in full, by one statement: positions, quotes, FX rates and instruments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +15,7 @@ from app.engine.quotes import Quotes
 from app.engine.units import PRICE_LIMIT, PRICE_SCALE, convert
 from app.services.basis import Evidence
 
-#: $1 client, $2 account currency, $3 further symbols. Integers as the engine counts them; null = not known.
+#: $1 clients, $2 account currency, $3 further symbols. Integers as the engine counts them; null = not known.
 _ACCOUNT: Final = """
 select c.id as client_id,
        (m.loan * 100)::bigint as loan,
@@ -40,8 +42,8 @@ left join position p on p.client_id = c.id and p.symbol = s.symbol
 left join market_data d on d.symbol = s.symbol
 left join market_data r on r.symbol = d.currency || $2 || '=X' and d.currency <> $2
 left join instrument i on i.symbol = s.symbol
-where c.id = $1
-order by s.symbol
+where c.id = any($1::bigint[])
+order by c.id, s.symbol
 """
 
 
@@ -97,12 +99,16 @@ class Account:
 
 async def load_account(client_id: int, *, base_currency: str, further: Sequence[str] = ()) -> Account | None:
     """Return a client's account with lines for `further` symbols too; None where there is no such client."""
-    rows = await connections.get("default").execute_query_dict(_ACCOUNT, [client_id, base_currency, list(further)])
-    if not rows:
-        return None
-    first = rows[0]
-    lines = tuple(_line(row) for row in rows if row["symbol"] is not None)
-    return Account(first["client_id"], first["loan"], first["client_rate"], first["usd_rate"] or 0, lines)
+    return (await load_accounts([client_id], base_currency=base_currency, further=further)).get(client_id)
+
+
+async def load_accounts(
+    client_ids: Sequence[int], *, base_currency: str, further: Sequence[str] = ()
+) -> dict[int, Account]:
+    """Return the accounts of those clients that exist, by id, as `load_account` does; one statement for all."""
+    parameters = [list(client_ids), base_currency, list(further)]
+    rows = await connections.get("default").execute_query_dict(_ACCOUNT, parameters)
+    return {client_id: _account(list(group)) for client_id, group in groupby(rows, itemgetter("client_id"))}
 
 
 def columns(account: Account) -> tuple[Book, Prices, Quotes, Instruments]:
@@ -129,6 +135,13 @@ def columns(account: Account) -> tuple[Book, Prices, Quotes, Instruments]:
     )
     prices = Prices(np.array([line.account_price for line in held], np.int64), account.usd_rate)
     return book, prices, quotes, instruments
+
+
+def _account(rows: Sequence[Mapping[str, Any]]) -> Account:
+    """Return one client's rows as its account."""
+    first = rows[0]
+    lines = tuple(_line(row) for row in rows if row["symbol"] is not None)
+    return Account(first["client_id"], first["loan"], first["client_rate"], first["usd_rate"] or 0, lines)
 
 
 def _line(row: Mapping[str, Any]) -> Line:

@@ -131,6 +131,11 @@ class Explanation:
     reg_t: RegT
     interest: Interest | None
 
+    @property
+    def price_basis(self) -> Basis:
+        """The weakest basis among the positions; `live` without any, where no price is doubtful."""
+        return max((position.basis for position in self.positions), key=_STRENGTH.index, default="live")
+
 
 async def explain_client(client_id: int, *, caller: Caller, terms: Terms) -> Explanation:
     """

@@ -1,0 +1,162 @@
+"""Margin calls as the desk and the clients read them: lists, one case, the daily record."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from tortoise import connections
+
+from app.models import CallState, CallType, MarginCallEvent, Role
+from app.policies.active import PolicyName
+from app.services.access import Caller
+from app.services.business_days import NEW_YORK
+from app.services.call_desk import no_case
+from app.services.case import MONITOR, Case, Clock
+from app.services.case_read import find_case
+
+#: What may be asked for; `open` is every state that is not closed.
+StateFilter = Literal["open", "unconfirmed", "partially_met", "extended", "past_due", "met", "cancelled"]
+
+_YEAR: Final = timedelta(days=365)
+_COLUMNS: Final = ", ".join(f"m.{field.name}" for field in fields(Case))
+_LIST: Final = f"""
+select {_COLUMNS} from margin_call m
+where m.id > $1 and ($2::bigint is null or m.client_id = $2) and ($3::text is null or m.type = $3)
+  and case when $4::text is null then true when $4 = 'open' then m.closed_at is null else m.state = $4 end
+  and ($5::timestamptz is null or m.opened_at >= $5) and ($6::timestamptz is null or m.opened_at < $6)
+order by m.id limit $7
+"""  # noqa: S608 - column names of ours, no input
+_LIQUIDATIONS: Final = """
+select count(*) as count from margin_call
+where client_id = $1 and closed_at > $2 and 'sale' = any(string_to_array(manner, ','))
+"""
+#: Cases that were open for a moment of the day: $1 its start, $2 its end. The state is that of the day's end.
+_DAY: Final = """
+select m.id, m.client_id, coalesce(c.name, '') as name, m.type, m.amount, e.amount as outstanding, e.to_state as state,
+       m.opened_at, m.due_at, case when m.state = 'met' then m.closed_at end as met_at, m.manner,
+       m.policy_id, m.policy_version
+from margin_call m
+left join client c on c.id = m.client_id
+cross join lateral (
+    select amount, to_state from margin_call_event where call_id = m.id and at < $2 order by id desc limit 1
+) e
+where m.opened_at < $2 and (m.closed_at is null or m.closed_at >= $1) and m.id > $3
+order by m.id limit $4
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which cases to list: those that match all that is not None; opened from (included) to (excluded)."""
+
+    client_id: int | None = None
+    state: StateFilter | None = None
+    type: Literal["house", "exchange"] | None = None
+    opened_from: datetime | None = None
+    opened_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One step of a case; `amount` is what was outstanding after it."""
+
+    at: datetime
+    from_state: str | None
+    to_state: str
+    actor: str
+    amount: Decimal
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """A case with everything that belongs to it."""
+
+    case: Case
+    snapshot: dict[str, Any]
+    history: Sequence[HistoryEntry]
+    #: The client's cases of the last twelve months that a sale met.
+    liquidations_12_months: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCall:
+    """A line of the daily record: what was required of an account, and when and in what manner it was met."""
+
+    date: date
+    id: int
+    client_id: int
+    name: str
+    type: CallType
+    amount: Decimal
+    #: At the end of that day, as far as its steps tell.
+    outstanding: Decimal
+    state: CallState
+    opened_at: datetime
+    due_at: datetime
+    met_at: datetime | None
+    manner: str | None
+    policy: PolicyName
+
+
+async def list_calls(filters: Filters, *, caller: Caller, after: int | None, limit: int) -> list[Case]:
+    """
+    Return the cases that the caller may see, by id, behind `after`.
+
+    Raises:
+        NotFoundError: the filter names a client that the caller may not see.
+    """
+    client_id = filters.client_id
+    if client_id is not None:
+        caller.check_client(client_id)
+    elif caller.role is Role.CLIENT:
+        client_id = caller.client_id
+    parameters = [after or 0, client_id, filters.type, filters.state, filters.opened_from, filters.opened_to, limit]
+    rows = await connections.get("default").execute_query_dict(_LIST, parameters)
+    return [Case.of(row) for row in rows]
+
+
+async def get_call(case_id: int, *, caller: Caller, clock: Clock) -> CaseFile:
+    """
+    Return one case with snapshot and history; a client does not read the desk's notes.
+
+    Raises:
+        NotFoundError: there is no such case, or the caller may not see it.
+    """
+    case = await find_case(case_id)
+    if case is None or (caller.role is Role.CLIENT and caller.client_id != case.client_id):
+        raise no_case(case_id)
+    connection = connections.get("default")
+    stored = await connection.execute_query_dict("select snapshot from margin_call where id = $1", [case_id])
+    history = await MarginCallEvent.filter(call_id=case_id).order_by("id")
+    since = await clock() - _YEAR
+    counted = await connection.execute_query_dict(_LIQUIDATIONS, [case.client_id, since])
+    hidden = caller.role is Role.CLIENT
+    return CaseFile(
+        case=case,
+        snapshot=json.loads(stored[0]["snapshot"]),
+        history=[_entry(event, is_hidden=hidden and event.actor != MONITOR) for event in history],
+        liquidations_12_months=counted[0]["count"],
+    )
+
+
+async def daily_record(day: date, *, after: int | None, limit: int) -> list[RecordedCall]:
+    """Return every case that was open at some moment of a day in New York, by id, behind `after`."""
+    start = datetime.combine(day, time(), NEW_YORK)
+    end = datetime.combine(day + timedelta(days=1), time(), NEW_YORK)
+    rows = await connections.get("default").execute_query_dict(_DAY, [start, end, after or 0, limit])
+    return [_recorded(day, row) for row in rows]
+
+
+def _entry(event: MarginCallEvent, *, is_hidden: bool) -> HistoryEntry:
+    note = None if is_hidden else event.note
+    return HistoryEntry(event.at, event.from_state, event.to_state, event.actor, event.amount, note)
+
+
+def _recorded(day: date, row: dict[str, Any]) -> RecordedCall:
+    policy = PolicyName(row.pop("policy_id"), row.pop("policy_version"))
+    kind, state = CallType(row.pop("type")), CallState(row.pop("state"))
+    return RecordedCall(date=day, type=kind, state=state, policy=policy, **row)

@@ -1,0 +1,1 @@
+"""Margin calls as case files."""
