@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     margin_policy: str = Field(default="flat", min_length=1, max_length=4096)
     warning_cushion: float = Field(default=0.05, ge=0, le=1)
     interest_rate: float | None = Field(default=None, ge=0, le=1)
+    #: Business days until a call is due, by whose requirement is not met.
+    house_call_days: int = Field(default=5, ge=1, le=60)
+    exchange_call_days: int = Field(default=2, ge=1, le=60)
+    #: Whether this process may refresh prices and look after margin calls; of all that may, one does.
+    monitor: bool = True
 
     #: How long a start waits for PostgreSQL to answer.
     database_wait_seconds: float = Field(default=30, ge=0, le=3600)

@@ -47,6 +47,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         data_dir=tmp_path_factory.mktemp("risk"),
         secret_key=SecretStr("0123456789abcdef0123456789abcdef"),
         login_attempts=1000,
+        monitor=False,  # it would look after what is committed, beside tests that commit nothing
     )
 
 

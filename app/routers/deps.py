@@ -18,6 +18,7 @@ from app.schemas.explain import SimulationIn
 from app.schemas.stress import SHOCKS_PATTERN, parse_shocks
 from app.services import auth as auth_service
 from app.services.access import Caller, Role
+from app.services.case import CallTerms, CallType, replay_clock, wall_clock
 from app.services.explain import Terms
 from app.services.simulate import Changes, Trade
 from app.services.stress import DEFAULT_SHOCKS
@@ -155,6 +156,16 @@ async def get_admin(caller: CallerDep) -> Caller:
     caller.check_role(Role.ADMIN)
     return caller
 
+
+
+def get_call_terms(settings: SettingsDep, terms: TermsDep) -> CallTerms:
+    """Return what margin calls depend on."""
+    days = {CallType.HOUSE: settings.house_call_days, CallType.EXCHANGE: settings.exchange_call_days}
+    clock = replay_clock if settings.price_provider == "replay" else wall_clock
+    return CallTerms(terms, settings.warning_cushion, days, clock)
+
+
+CallTermsDep = Annotated[CallTerms, Depends(get_call_terms)]
 
 #: A user of role `admin` or `risk`.
 StaffDep = Annotated[Caller, Depends(get_staff)]
