@@ -24,7 +24,11 @@ from app import logs
 from app.db import DATABASE_DOWN, Database, migrate, session, tortoise_config, wait_until_ready
 from app.embedded import start_embedded
 from app.errors import AppError, StartupError
+from app.monitor.hub import Hub, Limits
+from app.monitor.listen import Listener
 from app.monitor.live_book import LiveBook
+from app.monitor.tasks import on_stop, running
+from app.monitor.ticker import Ticker
 from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
 from app.providers import build_provider
@@ -35,6 +39,7 @@ from app.routers import (
     clients,
     context,
     errors,
+    events,
     health,
     instruments,
     margin,
@@ -42,6 +47,7 @@ from app.routers import (
     margin_calls,
     openapi,
     positions,
+    socket_stream,
     stocks,
     users,
 )
@@ -73,9 +79,13 @@ _ROUTERS: Final = (
     margin_calls,
     instruments,
     audit,
+    events,
+    socket_stream,
     health,
 )
 _SHUTDOWN_SECONDS: Final = 3
+#: Largest message that a WebSocket may send us; it sends a token.
+_MESSAGE_BYTES: Final = 4096
 #: A worker that is silent for longer is replaced; it is silent while it imports, which a busy machine draws out.
 _WORKER_START_SECONDS: Final = 60
 _DEMO_PATIENCE_SECONDS: Final = 2.5
@@ -151,9 +161,28 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Connect, serve, let go."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(app.state.provider.aclose)
-        config = tortoise_config(database_of(app.state.settings))
-        await stack.enter_async_context(RegisterTortoise(app, config=config))
+        database = database_of(app.state.settings)
+        await stack.enter_async_context(RegisterTortoise(app, config=tortoise_config(database)))
+        listener = Listener(database, ("event", "book"))
+        hub = app.state.streams = _hub(app, listener)
+        await stack.enter_async_context(running(listener.run(), hub.run()))
+        stack.callback(hub.close)
+        stack.enter_context(on_stop(hub.close))
         yield
+
+
+def _hub(app: FastAPI, listener: Listener) -> Hub:
+    """Return what feeds the streams of this process."""
+    settings: Settings = app.state.settings
+    return Hub(
+        ticker=Ticker(app.state.book, currency=settings.base_currency),
+        listener=listener,
+        limits=Limits(
+            streams=settings.max_streams,
+            streams_per_user=settings.max_streams_per_user,
+            queue=settings.stream_queue,
+        ),
+    )
 
 
 def worker() -> FastAPI:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import structlog
 from fastapi import Depends, Path, Query, Request, Response, Security
+from fastapi.requests import HTTPConnection
 from fastapi.security import OAuth2PasswordBearer
 
 from app.errors import AuthenticationError
@@ -18,9 +19,10 @@ from app.schemas.explain import SimulationIn
 from app.schemas.stress import SHOCKS_PATTERN, parse_shocks
 from app.services import auth as auth_service
 from app.services.access import Caller, Role
-from app.services.case import CallTerms, CallType, replay_clock, wall_clock
 from app.services.explain import Terms
+from app.services.sessions import Session, open_session
 from app.services.simulate import Changes, Trade
+from app.services.stream import Streams
 from app.services.stress import DEFAULT_SHOCKS
 from app.services.valued import BookSource
 from app.symbols import SYMBOL_INPUT_PATTERN
@@ -80,10 +82,16 @@ def get_book(request: Request) -> BookSource:
     return book
 
 
-def get_auth(request: Request) -> auth_service.Auth:
+def get_auth(connection: HTTPConnection) -> auth_service.Auth:
     """Return this process's keys, limits and caches of users."""
-    auth: auth_service.Auth = request.app.state.auth
+    auth: auth_service.Auth = connection.app.state.auth
     return auth
+
+
+def get_streams(connection: HTTPConnection) -> Streams:
+    """Return what feeds this process's streams."""
+    streams: Streams = connection.app.state.streams
+    return streams
 
 
 def get_policy(request: Request) -> ActivePolicy:
@@ -97,6 +105,7 @@ ProviderDep = Annotated[PriceProvider, Depends(get_provider)]
 BookDep = Annotated[BookSource, Depends(get_book)]
 PolicyDep = Annotated[ActivePolicy, Depends(get_policy)]
 AuthDep = Annotated[auth_service.Auth, Depends(get_auth)]
+StreamsDep = Annotated[Streams, Depends(get_streams)]
 
 
 def get_terms(settings: SettingsDep, policy: PolicyDep) -> Terms:
@@ -135,12 +144,31 @@ async def get_caller(token: Annotated[str | None, Security(_bearer)], auth: Auth
         AuthenticationError: no token, or one that is not valid (any more).
     """
     if token is None:
-        raise AuthenticationError("This needs a token: send `Authorization: Bearer ...` from POST /auth/token.")
+        raise _no_token()
     caller = await auth_service.authenticate(token, auth=auth)
     structlog.contextvars.bind_contextvars(user_id=caller.user_id)
     return caller
 
 
+async def get_session(token: Annotated[str | None, Security(_bearer)], auth: AuthDep) -> Session:
+    """
+    Return who is calling, for a connection that outlives its request.
+
+    Raises:
+        AuthenticationError: no token, or one that is not valid (any more).
+    """
+    if token is None:
+        raise _no_token()
+    session = await open_session(token, auth=auth)
+    structlog.contextvars.bind_contextvars(user_id=session.caller.user_id)
+    return session
+
+
+def _no_token() -> AuthenticationError:
+    return AuthenticationError("This needs a token: send `Authorization: Bearer ...` from POST /auth/token.")
+
+
+SessionDep = Annotated[Session, Depends(get_session)]
 #: Any user.
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
@@ -155,17 +183,6 @@ async def get_admin(caller: CallerDep) -> Caller:
     """Return the caller if it administers the service."""
     caller.check_role(Role.ADMIN)
     return caller
-
-
-
-def get_call_terms(settings: SettingsDep, terms: TermsDep) -> CallTerms:
-    """Return what margin calls depend on."""
-    days = {CallType.HOUSE: settings.house_call_days, CallType.EXCHANGE: settings.exchange_call_days}
-    clock = replay_clock if settings.price_provider == "replay" else wall_clock
-    return CallTerms(terms, settings.warning_cushion, days, clock)
-
-
-CallTermsDep = Annotated[CallTerms, Depends(get_call_terms)]
 
 #: A user of role `admin` or `risk`.
 StaffDep = Annotated[Caller, Depends(get_staff)]

@@ -34,6 +34,8 @@ class AccessClaims:
     user_id: int
     #: The user's `token_generation` when the token was made.
     generation: int
+    #: Unix time in seconds; None before it is made.
+    expires_at: int | None = None
 
 
 class TokenSigner:
@@ -87,7 +89,9 @@ class TokenSigner:
             claims = jwt.decode(
                 token, self._key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options=_OPTIONS
             )
-            return AccessClaims(user_id=int(claims["sub"]), generation=int(claims["gen"]))
+            return AccessClaims(
+                user_id=int(claims["sub"]), generation=int(claims["gen"]), expires_at=int(claims["exp"])
+            )
         except (JOSEError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise invalid_token() from error
 
