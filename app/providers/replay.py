@@ -191,7 +191,8 @@ def _opened(path: Path) -> Iterator[TextIO]:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
             yield file
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise StartupError(f"RISK_REPLAY_FILE: {path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error  # without the path, which is there already
+        raise StartupError(f"RISK_REPLAY_FILE: {path} cannot be read: {reason}") from error
 
 
 def _symbols(heading: Sequence[str], path: Path) -> list[str]:
