@@ -147,6 +147,12 @@ async def held_symbols() -> list[str]:
     return [str(symbol) for symbol in rows]
 
 
+async def held_exchanges() -> set[str | None]:
+    """Return the source's codes of the exchanges on which held symbols are listed; None = not known."""
+    rows = await MarketData.filter(symbol__in=await held_symbols()).distinct().values_list("exchange", flat=True)
+    return {None if exchange is None else str(exchange) for exchange in rows}
+
+
 async def store_quotes(quotes: Iterable[Quote], *, provider: PriceProvider | None = None) -> set[str]:
     """
     Store what the gate lets pass as the latest of their symbols and in the history; return those symbols.
