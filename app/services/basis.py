@@ -2,7 +2,7 @@
 
 import asyncio
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -72,6 +72,21 @@ def price_basis(price: Evidence, *, now: datetime, stale_seconds: int) -> Basis:
     if _open_seconds(opens, closes, price.market_time, now) > stale_seconds:
         return "stale"
     return "delayed" if _same_session(opens, closes, price.market_time, now) else "close"
+
+
+async def seconds_until_open(exchanges: Collection[str | None], *, now: datetime) -> float:
+    """
+    Return when the first of these exchanges opens; 0 where one is open, or closed so shortly that prices still come in.
+
+    A source's exchange codes, None = not known. Calendars load on first need, seconds, in a thread.
+    """
+    return await asyncio.to_thread(lambda: min((_until_open(exchange, now) for exchange in exchanges), default=0.0))
+
+
+def _until_open(exchange: str | None, now: datetime) -> float:
+    opens, closes = _sessions(_CALENDARS.get(exchange or "", _ANY_WEEKDAY))
+    session = int(np.searchsorted(closes, _nanos(now) - DELAYED_SECONDS * 10**9))
+    return max(0.0, float(opens[session] - _nanos(now)) / 1e9) if session < len(opens) else 0.0
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,135 @@
+"""Keeps cases and states in step with the resident book: sees who needs something, and has it done."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from app.db import DATABASE_DOWN
+from app.monitor.live_book import LiveBook, Update
+from app.monitor.standing import Standing
+from app.services import call_review, call_standing, client_states
+from app.services.business_days import close_after
+from app.services.case import CallTerms
+from app.services.valued import Valued
+
+Item = TypeVar("Item")
+
+#: Clients that one transaction locks: their trades wait for it.
+_BATCH: Final = 100
+#: Rows of one statement that locks no client.
+_LIGHT_BATCH: Final = 2000
+
+_log = structlog.get_logger(__name__)
+
+
+class Reviewer:
+    """
+    Follows a book from `start` to `stop`; `catch_up` does what there is to do.
+
+    Between two looks it remembers which clients the book valued again, so that a price change costs what it touches.
+    """
+
+    def __init__(self, book: LiveBook, *, terms: CallTerms) -> None:
+        self._book = book
+        self._terms = terms
+        self._lock = asyncio.Lock()
+        self._standing: Standing | None = None
+        #: Client ids; None = all.
+        self._touched: list[NDArray[np.int64]] | None = None
+        book.listen(self._updated)
+
+    async def start(self) -> None:
+        """Take over: read what is stored, and look at every client at the next `catch_up`."""
+        await close_after(await self._terms.clock(), days=1)  # loads the calendar before a call needs it
+        valued = await self._book.current()
+        known = await call_standing.stored()
+        self._touched = None
+        self._standing = Standing(
+            valued.holdings.book.client_ids,
+            states=known.states,
+            outstanding=known.outstanding,
+            watched=known.watched,
+        )
+
+    def stop(self) -> None:
+        """Forget everything; another process goes on."""
+        self._standing = None
+        self._touched = None
+
+    async def catch_up(self, *, recheck: bool = False) -> None:
+        """
+        Bring cases and states in step with every change that was committed before this call.
+
+        Args:
+            recheck: look again at unconfirmed cases too: their prices may be fresh now, and the same.
+        """
+        async with self._lock:
+            valued = await self._book.current()
+            standing, touched, self._touched = self._standing, self._touched, []
+            assert standing is not None, "started"
+            ids = valued.holdings.book.client_ids
+            rows = np.arange(len(ids)) if touched is None else _rows(ids, touched)
+            if recheck:
+                rows = np.union1d(rows, _rows(ids, [standing.watched()]))
+            await self._attend(valued, standing, rows)
+
+    async def _attend(self, valued: Valued, standing: Standing, rows: NDArray[np.int64]) -> None:
+        """Do what these clients need."""
+        if not len(rows):
+            return
+        needed = await asyncio.to_thread(standing.attention, valued, rows)
+        for clients in _batches(needed.review, _BATCH):
+            await self._review(clients, standing)
+        for part in _batches(needed.follow.items(), _LIGHT_BATCH):
+            followed = dict(part)
+            relieved = await call_review.follow(followed)
+            standing.set_followed(followed)
+            for clients in _batches(relieved, _BATCH):
+                await self._review(clients, standing)
+        for states in map(dict, _batches(needed.states.items(), _LIGHT_BATCH)):
+            await client_states.publish(states, now=await self._terms.clock())
+            standing.set_states(states)
+
+    async def _review(self, client_ids: Sequence[int], standing: Standing) -> None:
+        """Review clients together; where that fails, one by one, so that one client never holds up the others."""
+        try:
+            standing.set_reviewed(await call_review.review(client_ids, terms=self._terms))
+        except DATABASE_DOWN:
+            raise
+        except Exception:  # noqa: BLE001 - logged whole; the other clients must go on
+            if len(client_ids) == 1:
+                _log.exception("a client's calls could not be reviewed", client_id=client_ids[0])
+                return
+            for client_id in client_ids:
+                await self._review([client_id], standing)
+
+    def _updated(self, update: Update) -> None:
+        """Remember whom an update of the book touched."""
+        if self._standing is None or self._touched is None:
+            return
+        if update.rows is None:
+            self._touched = None
+        else:
+            self._touched.append(update.after.holdings.book.client_ids[update.rows])
+
+
+def _rows(client_ids: NDArray[np.int64], touched: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the rows of the touched clients that there are."""
+    if not touched or not len(client_ids):
+        return np.empty(0, np.int64)
+    wanted = np.unique(np.concatenate(touched))
+    rows = np.searchsorted(client_ids, wanted)
+    known: NDArray[np.int64] = rows[client_ids[np.minimum(rows, len(client_ids) - 1)] == wanted]
+    return known
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of at most `size` items."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
