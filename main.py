@@ -26,7 +26,10 @@ from app.embedded import start_embedded
 from app.errors import AppError, StartupError
 from app.monitor.hub import Hub, Limits
 from app.monitor.listen import Listener
+from app.monitor.leader import Leader
 from app.monitor.live_book import LiveBook
+from app.monitor.refresh import Pace, Refresher
+from app.monitor.review import Reviewer
 from app.monitor.tasks import on_stop, running
 from app.monitor.ticker import Ticker
 from app.policies.active import ActivePolicy
@@ -38,6 +41,7 @@ from app.routers import (
     auth,
     clients,
     context,
+    deps,
     errors,
     events,
     health,
@@ -168,7 +172,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(running(listener.run(), hub.run()))
         stack.callback(hub.close)
         stack.enter_context(on_stop(hub.close))
+        if app.state.settings.monitor:
+            await stack.enter_async_context(running(_leader(app, database, listener).run()))
         yield
+
+
+def _leader(app: FastAPI, database: Database, listener: Listener) -> Leader:
+    """Return what refreshes prices and looks after margin calls, where this process is the one that does."""
+    settings: Settings = app.state.settings
+    terms = deps.get_call_terms(settings, deps.get_terms(settings, app.state.policy))
+    is_replay = settings.price_provider == "replay"
+    pace = Pace(1 / settings.replay_pace if is_replay else settings.poll_seconds, is_replay=is_replay)
+    return Leader(
+        database,
+        reviewer=Reviewer(app.state.book, terms=terms),
+        refresher=Refresher(app.state.provider, base_currency=settings.base_currency, pace=pace),
+        signal=listener.signal("book"),
+        terms=terms,
+    )
 
 
 def _hub(app: FastAPI, listener: Listener) -> Hub:

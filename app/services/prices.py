@@ -149,8 +149,9 @@ async def held_symbols() -> list[str]:
 
 async def held_exchanges() -> set[str | None]:
     """Return the source's codes of the exchanges on which held symbols are listed; None = not known."""
-    rows = await MarketData.filter(symbol__in=await held_symbols()).distinct().values_list("exchange", flat=True)
-    return {None if exchange is None else str(exchange) for exchange in rows}
+    held = MarketData.filter(symbol__in=await held_symbols())
+    rows = await held.order_by("exchange").distinct().values_list("exchange", flat=True)
+    return {str(exchange) if exchange else None for exchange in rows}
 
 
 async def store_quotes(quotes: Iterable[Quote], *, provider: PriceProvider | None = None) -> set[str]:
