@@ -25,8 +25,8 @@ from app.db import DATABASE_DOWN, Database, migrate, session, tortoise_config, w
 from app.embedded import start_embedded
 from app.errors import AppError, StartupError
 from app.monitor.hub import Hub, Limits
-from app.monitor.listen import Listener
 from app.monitor.leader import Leader
+from app.monitor.listen import Listener
 from app.monitor.live_book import LiveBook
 from app.monitor.refresh import Pace, Refresher
 from app.monitor.review import Reviewer
