@@ -78,8 +78,8 @@ class Leader:
         """
         connection = await self._database.connect()
         try:
-            while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
-                await asyncio.sleep(_TRY_SECONDS)  # noqa: ASYNC110 - another process holds it, not a task of ours
+            while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 - not ours
+                await asyncio.sleep(_TRY_SECONDS)
             _log.info("leading")
             self.is_leading = True
             await _until_one_fails(self._hold(connection), self._lead())
