@@ -1,6 +1,7 @@
 """Hand-written stand-ins for what lies outside the service."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -23,6 +24,8 @@ class FakeProvider:
         self.quotes: dict[str, Quote] = {}
         self.asked: list[tuple[str, ...]] = []
         self.down = False
+        #: Prices to answer with the next time alone.
+        self.once: dict[str, Decimal] = {}
 
     def give(self, symbol: str, price: str, *, currency: str = "USD", at: datetime | None = None) -> None:
         """Answer with this price from now on."""
@@ -42,7 +45,12 @@ class FakeProvider:
         self.asked.append(tuple(symbols))
         if self.down:
             raise ProviderError("The price source is down.", retry_after=7)
-        return QuoteBatch({symbol: self.quotes[symbol] for symbol in symbols if symbol in self.quotes}, frozenset())
+        now = datetime.now(UTC)
+        quotes = {symbol: replace(self.quotes[symbol], fetched_at=now) for symbol in symbols if symbol in self.quotes}
+        wrong = {
+            symbol: replace(quotes[symbol], price=self.once.pop(symbol)) for symbol in quotes if symbol in self.once
+        }
+        return QuoteBatch(quotes | wrong, frozenset())
 
     async def aclose(self) -> None:
         """Nothing to let go of."""

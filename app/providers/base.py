@@ -93,3 +93,11 @@ class SplitSource(PriceProvider, Protocol):
         Raises:
             ProviderError: they could not be asked for.
         """
+
+
+@runtime_checkable
+class Caching(Protocol):
+    """A price source that keeps its answers for a while."""
+
+    def forget(self, symbols: Sequence[str]) -> None:
+        """Ask anew for these symbols next time."""

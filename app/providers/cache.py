@@ -54,6 +54,11 @@ class CachedProvider:
             await asyncio.wait(set(requests.values()))
         return _assemble(answers, requests)
 
+    def forget(self, symbols: Sequence[str]) -> None:
+        """Ask anew for these symbols next time."""
+        for symbol in symbols:
+            self._entries.pop(symbol, None)
+
     async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:
         """
         Return what the source says of splits, asked anew each time; none where it knows of none.

@@ -12,7 +12,7 @@ from tortoise.transactions import in_transaction
 
 from app.errors import NotFoundError, ProviderError, UnavailableError
 from app.models import MarketData, Position, PriceHistory
-from app.providers.base import PriceProvider, Quote, QuoteBatch, Split
+from app.providers.base import Caching, PriceProvider, Quote, QuoteBatch, Split
 from app.services import admission, journal
 from app.services import splits as splits_service
 from app.services.admission import Admitted
@@ -97,7 +97,8 @@ async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: st
     """
     Ask the source for one price, store it, return it.
 
-    The stored one where the source cannot answer, or where its answer is refused or waits for a second one.
+    A price that jumps is asked for a second time at once, and used if the source stands by it. The stored one is
+    returned where the source cannot answer, or where its answer is refused or not confirmed.
 
     Raises:
         InvalidInputError: `symbol` is none.
@@ -111,7 +112,7 @@ async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: st
     except ProviderError as error:
         outage = error
     else:
-        if await _store_batch(batch, provider=provider):
+        if await _store_batch(batch, provider=provider) or await _confirmed(batch, provider=provider):
             await _refresh_rates({batch.quotes[symbol].currency}, provider=provider, base_currency=base_currency)
             return await MarketData.get(symbol=symbol), "provider"
         if symbol in batch.failed:
@@ -120,6 +121,18 @@ async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: st
     if stored is not None:
         return stored, "stored"
     raise outage or NotFoundError(f"No price is known for {symbol}.")
+
+
+async def _confirmed(batch: QuoteBatch, *, provider: PriceProvider) -> bool:
+    """Ask for the second answer that a quote waits for; return whether it is used now."""
+    if not batch.quotes:
+        return False
+    if isinstance(provider, Caching):
+        provider.forget(list(batch.quotes))
+    try:
+        return bool(await _store_batch(await provider.fetch(list(batch.quotes)), provider=provider))
+    except ProviderError:
+        return False
 
 
 async def refresh_held(*, provider: PriceProvider, base_currency: str) -> Refreshed:

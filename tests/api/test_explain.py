@@ -7,15 +7,45 @@ from httpx import AsyncClient
 from tests.api.test_margin import client_with, margin
 from tests.fakes import FakeProvider
 
-KEYS = (
-    "timestamp prices_as_of clientId policy positions portfolio_value long_market_value short_market_value loan_amount "
-    "net_equity exchange_requirement house_requirement margin_requirement margin_excess margin_shortfall "
-    "margin_call_triggered cushion cures distance reg_t interest"
-).split()  # noqa: SIM905 - reads like the design
-POSITION_KEYS = (
-    "symbol quantity price currency fx basis age_seconds market_value rules exchange_requirement house_requirement "
-    "margin_requirement trigger_down trigger_up"
-).split()  # noqa: SIM905 - reads like the design
+KEYS = [
+    "timestamp",
+    "prices_as_of",
+    "clientId",
+    "policy",
+    "positions",
+    "portfolio_value",
+    "long_market_value",
+    "short_market_value",
+    "loan_amount",
+    "net_equity",
+    "exchange_requirement",
+    "house_requirement",
+    "margin_requirement",
+    "margin_excess",
+    "margin_shortfall",
+    "margin_call_triggered",
+    "cushion",
+    "cures",
+    "distance",
+    "reg_t",
+    "interest",
+]
+POSITION_KEYS = [
+    "symbol",
+    "quantity",
+    "price",
+    "currency",
+    "fx",
+    "basis",
+    "age_seconds",
+    "market_value",
+    "rules",
+    "exchange_requirement",
+    "house_requirement",
+    "margin_requirement",
+    "trigger_down",
+    "trigger_up",
+]
 
 
 async def explain(risk: AsyncClient, client_id: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Prices over HTTP."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from httpx import AsyncClient
@@ -58,6 +59,40 @@ async def test_an_older_quote_does_not_replace_a_newer_one(risk: AsyncClient, pr
     provider.give("AAPL", "1.00", at=MADE_AT - timedelta(seconds=1))
 
     assert (await risk.get("/stocks/AAPL")).json()["current_price"] == 175.5
+
+
+async def test_a_price_that_jumps_is_used_if_the_source_stands_by_it(risk: AsyncClient, provider: FakeProvider) -> None:
+    provider.give("AAPL", "200", at=MADE_AT)
+    await risk.get("/stocks/AAPL")
+    provider.give("AAPL", "80", at=MADE_AT + timedelta(minutes=1))
+    provider.asked.clear()
+
+    response = await risk.get("/stocks/AAPL")
+
+    assert (response.json()["current_price"], response.headers["X-Price-Origin"]) == (80.0, "provider")
+    assert provider.asked == [("AAPL",), ("AAPL",)]
+
+
+async def test_a_single_wrong_answer_is_not_used(risk: AsyncClient, provider: FakeProvider) -> None:
+    provider.give("AAPL", "200", at=MADE_AT)
+    await risk.get("/stocks/AAPL")
+    provider.once["AAPL"] = Decimal(20_000)
+    provider.give("AAPL", "201", at=MADE_AT + timedelta(minutes=1))
+
+    assert (await risk.get("/stocks/AAPL")).json()["current_price"] == 201.0
+
+
+async def test_an_answer_that_is_not_confirmed_leaves_the_stored_price(
+    risk: AsyncClient, provider: FakeProvider
+) -> None:
+    provider.give("AAPL", "200", at=MADE_AT)
+    await risk.get("/stocks/AAPL")
+    provider.give("AAPL", "20000", at=MADE_AT + timedelta(minutes=1))
+    provider.once["AAPL"] = Decimal(2)
+
+    response = await risk.get("/stocks/AAPL")
+
+    assert (response.json()["current_price"], response.headers["X-Price-Origin"]) == (200.0, "stored")
 
 
 async def test_stored_stocks_are_listed_by_symbol_without_fx_rates(risk: AsyncClient, provider: FakeProvider) -> None:

@@ -19,7 +19,6 @@ from app.providers.cache import CachedProvider
 from app.providers.yahoo import YahooProvider
 from app.services import price_gate, splits
 from app.services import prices as prices_service
-from tests.fakes import FakeProvider
 from tests.standin.world import Fault, Kind, World
 
 HOUR = 3600
@@ -121,17 +120,6 @@ async def test_a_fall_of_60_percent_that_stays_is_used_on_the_second_answer(desk
 
     # 100 x 40 = 4,000 less 6,000 owed: equity -2,000, required 25 % of 4,000.
     assert (await desk.margin())["margin_shortfall"] == 3000
-
-
-async def test_a_stock_whose_price_waits_is_answered_from_the_store(desk: Desk, provider: FakeProvider) -> None:
-    provider.give("AAPL", "40")
-
-    waiting = await desk.risk.get("/stocks/AAPL")
-    provider.give("AAPL", "40")
-    confirmed = await desk.risk.get("/stocks/AAPL")
-
-    assert (waiting.json()["current_price"], waiting.headers["X-Price-Origin"]) == (100, "stored")
-    assert (confirmed.json()["current_price"], confirmed.headers["X-Price-Origin"]) == (40, "provider")
 
 
 async def test_a_silent_or_throttled_source_leaves_prices_and_calls_as_they_are(desk: Desk) -> None:
