@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 
 import httpx
@@ -19,8 +18,9 @@ OUTAGE_SECONDS = 2.0
 _log = logging.getLogger(__name__)  # figures: pytest --log-cli-level=info
 
 
-@pytest.fixture
-def server(postgres: PostgreSQL, data_dir: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(postgres: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data_dir = tmp_path_factory.mktemp("outage") / "data"
     with service(data_dir, DATABASE_URL=postgres.url(), RISK_POOL_SIZE="2") as running:
         yield running
 

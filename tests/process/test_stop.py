@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.service import Server, processes_of, service
+from tests.process.service import Server, logged, processes_of, seconds_until, service
 
 KEEP_ALIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 HALF_A_REQUEST = b"POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\ngrant_type="
@@ -27,6 +27,7 @@ def test_service_ends_within_five_seconds_whoever_is_connected(
         idle.sendall(KEEP_ALIVE)
         assert b"200 OK" in idle.recv(4096)
         busy.sendall(HALF_A_REQUEST)
+        assert seconds_until(lambda: logged(server).count("startup complete") == int(workers), at_most=60) < 60
         begin = time.monotonic()
         server.process.send_signal(number)
         code = server.process.wait(20)
