@@ -3,7 +3,7 @@
 from typing import Any
 
 from tortoise import fields
-from tortoise.indexes import Index
+from tortoise.indexes import Index, PartialIndex
 from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
@@ -80,7 +80,8 @@ class Webhook(Model):
     previous_until = fields.DatetimeField(null=True)
     #: Kinds of events; null = all.
     kinds: fields.JSONField[list[str] | None] = fields.JSONField(null=True)
-    is_active = fields.BooleanField(db_default=True, default=True)
+    #: Every event up to this id that it wants has a delivery.
+    position = fields.BigIntField(db_default=0, default=0)
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:
@@ -98,6 +99,7 @@ class WebhookDelivery(Model):
     #: pending, delivered, dead.
     state = fields.CharField(max_length=16)
     attempts = fields.IntField(db_default=0, default=0)
+    #: While an attempt is under way: when it counts as lost.
     next_attempt_at = fields.DatetimeField()
     last_error = fields.CharField(max_length=500, null=True)
     delivered_at = fields.DatetimeField(null=True)
@@ -107,7 +109,17 @@ class WebhookDelivery(Model):
         table = "webhook_delivery"
         ordering = ("id",)
         unique_together = (("webhook_id", "event_id"),)
-        indexes = (Index(fields=("webhook_id", "state", "id")),)
+        indexes = (
+            Index(fields=("webhook_id", "state", "id")),
+            PartialIndex(
+                name="webhook_delivery_by_client",
+                fields=("webhook_id", "client_id", "event_id"),
+                condition={"state": "pending"},
+            ),
+            PartialIndex(
+                name="webhook_delivery_by_time", fields=("webhook_id", "next_attempt_at"), condition={"state": "pending"}
+            ),
+        )
         constraints = (
             CheckConstraint(check="state IN ('pending', 'delivered', 'dead')", name="webhook_delivery_state_known"),
         )
