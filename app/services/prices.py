@@ -125,7 +125,7 @@ async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: st
 
 async def _confirmed(batch: QuoteBatch, *, provider: PriceProvider) -> bool:
     """Ask for the second answer that a quote waits for; return whether it is used now."""
-    if not batch.quotes:
+    if not await MarketData.exists(symbol__in=list(batch.quotes), pending_price__not_isnull=True):
         return False
     if isinstance(provider, Caching):
         provider.forget(list(batch.quotes))
