@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Final, NoReturn
 
@@ -20,7 +21,7 @@ from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from tortoise.contrib.fastapi import RegisterTortoise
 
-from app import logs
+from app import logs, metrics
 from app.db import DATABASE_DOWN, Database, migrate, session, tortoise_config, wait_until_ready
 from app.embedded import start_embedded
 from app.errors import AppError, StartupError
@@ -30,6 +31,7 @@ from app.monitor.listen import Listener
 from app.monitor.live_book import LiveBook
 from app.monitor.refresh import Pace, Refresher
 from app.monitor.review import Reviewer
+from app.monitor.pool_watch import watch_pool
 from app.monitor.tasks import on_stop, running
 from app.monitor.ticker import Ticker
 from app.policies.active import ActivePolicy
@@ -55,6 +57,7 @@ from app.routers import (
     stocks,
     users,
 )
+from app.routers import metrics as metrics_routes
 from app.security import (
     PasswordHasher,
     TokenSigner,
@@ -86,12 +89,14 @@ _ROUTERS: Final = (
     events,
     socket_stream,
     health,
+    metrics_routes,
 )
-_SHUTDOWN_SECONDS: Final = 3
+#: For requests under way; with what comes before and after, a stop stays within five seconds.
+_SHUTDOWN_SECONDS: Final = 2
 #: Largest message that a WebSocket may send us; it sends a token.
 _MESSAGE_BYTES: Final = 4096
 #: A worker that is silent for longer is replaced; it is silent while it imports, which a busy machine draws out.
-_WORKER_START_SECONDS: Final = 60
+_WORKER_START_SECONDS: Final = 30
 _DEMO_PATIENCE_SECONDS: Final = 2.5
 
 _log = structlog.get_logger(__name__)
@@ -169,7 +174,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(RegisterTortoise(app, config=tortoise_config(database)))
         listener = Listener(database, ("event", "book"))
         hub = app.state.streams = _hub(app, listener)
-        await stack.enter_async_context(running(listener.run(), hub.run()))
+        await stack.enter_async_context(running(listener.run(), hub.run(), watch_pool()))
         stack.callback(hub.close)
         stack.enter_context(on_stop(hub.close))
         if app.state.settings.monitor:
@@ -300,7 +305,8 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
     settings = _with_database(settings, stack)
     _secret(settings)  # made, or found damaged, once and not by every worker
     asyncio.run(prepare(settings, demo=demo and own_database))
-    _serve(settings)
+    with _shared_metrics(settings):
+        _serve(settings)
 
 
 def _arguments() -> argparse.Namespace:
@@ -336,6 +342,17 @@ def _with_database(settings: Settings, stack: ExitStack) -> Settings:
     os.environ["DATABASE_URL"] = server.url  # noqa: TID251 - how the workers, which are other processes, find it
     get_settings.cache_clear()
     return get_settings()
+
+
+@contextmanager
+def _shared_metrics(settings: Settings) -> Iterator[None]:
+    """Give several workers a fresh folder in which to share their counters; a single one needs none."""
+    if settings.workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="risk-metrics-") as folder:
+        os.environ[metrics.FOLDER_VARIABLE] = folder  # noqa: TID251 - where prometheus_client looks in each worker
+        yield
 
 
 def _serve(settings: Settings) -> None:
