@@ -64,9 +64,7 @@ class Desk:
     async def client(self, *, loan: str, rate: str | None = None, name: str = "Ada", **held: str) -> int:
         """Store a client with positions."""
         own = None if rate is None else Decimal(rate)
-        client = await clients_service.create_client(
-            name=name, loan=Decimal(loan), margin_requirement=own, caller=DESK
-        )
+        client = await clients_service.create_client(name=name, loan=Decimal(loan), margin_requirement=own, caller=DESK)
         for symbol, quantity in held.items():
             await self.hold(client.id, symbol, quantity)
         return client.id

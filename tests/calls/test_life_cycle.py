@@ -59,7 +59,7 @@ async def test_what_is_outstanding_follows_the_shortfall_and_the_amount_stays(de
 
     call = await only_call(ada)
     # 75 % of 9,600 is 7,200, of 9,200 it is 6,900.
-    assert (call.amount, call.outstanding, call.state) == (300, 600, CallState.OPEN)
+    assert (call.amount, call.outstanding, call.state) == (Decimal(300), Decimal(600), CallState.OPEN)
 
 
 async def test_recovered_prices_close_the_call(desk: Desk) -> None:
@@ -72,7 +72,7 @@ async def test_recovered_prices_close_the_call(desk: Desk) -> None:
     await desk.review(ada)
 
     call = await only_call(ada)
-    assert (call.state, call.outstanding, call.manner) == (CallState.MET, 0, "appreciation")
+    assert (call.state, call.outstanding, call.manner) == (CallState.MET, Decimal(0), "appreciation")
     assert call.closed_at == desk.now
 
 
@@ -88,7 +88,7 @@ async def test_a_shortfall_on_the_same_day_continues_the_case(desk: Desk) -> Non
     await desk.review(ada)
 
     call = await only_call(ada)
-    assert (call.state, call.amount, call.outstanding) == (CallState.OPEN, 300, 375)
+    assert (call.state, call.amount, call.outstanding) == (CallState.OPEN, Decimal(300), Decimal(375))
     assert (call.closed_at, call.manner) == (None, None)
     assert await history(call) == [(None, "open"), ("open", "met"), ("met", "open")]
 
@@ -105,7 +105,10 @@ async def test_a_shortfall_on_the_next_day_is_another_case(desk: Desk) -> None:
     await desk.review(ada)
 
     calls = await MarginCall.filter(client_id=ada)
-    assert [(call.state, call.amount) for call in calls] == [(CallState.MET, 300), (CallState.OPEN, 375)]
+    assert [(call.state, call.amount) for call in calls] == [
+        (CallState.MET, Decimal(300)),
+        (CallState.OPEN, Decimal(375)),
+    ]
 
 
 async def test_calls_are_due_at_the_close_after_so_many_business_days(desk: Desk) -> None:
@@ -141,7 +144,9 @@ async def test_a_debt_without_positions_is_called_for(desk: Desk) -> None:
 
     await desk.review(gus)
 
-    assert [(call.type, call.amount) for call in await MarginCall.filter(client_id=gus)] == [("house", 2500)]
+    assert [(call.type, call.amount) for call in await MarginCall.filter(client_id=gus)] == [
+        (CallType.HOUSE, Decimal(2500))
+    ]
 
 
 async def test_a_case_passes_its_due_date_and_is_met_later(desk: Desk) -> None:
@@ -172,7 +177,7 @@ async def test_an_incomplete_client_keeps_its_cases_and_is_said_to_be_incomplete
     await desk.review(ada)
 
     call = await only_call(ada)
-    assert (call.state, call.outstanding) == (CallState.OPEN, 300)
+    assert (call.state, call.outstanding) == (CallState.OPEN, Decimal(300))
     assert (await events_of(ada))[-1] == ("state", {"state": "incomplete", "from_state": "call"})
 
 
