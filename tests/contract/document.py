@@ -53,6 +53,11 @@ class Operation:
         """Return the names of its parameters in `path`, `query` or `header`."""
         return {parameter["name"] for parameter in self.spec.get("parameters", ()) if parameter["in"] == place}
 
+    def required_query(self) -> dict[str, str]:
+        """Return an example of each query parameter that must be there."""
+        parameters = [parameter for parameter in self.spec.get("parameters", ()) if parameter["in"] == "query"]
+        return {parameter["name"]: parameter["example"] for parameter in parameters if parameter["required"]}
+
     def body(self) -> Body | None:
         """Return what it takes, None where it takes nothing."""
         if "requestBody" not in self.spec:

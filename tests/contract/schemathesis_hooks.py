@@ -20,7 +20,7 @@ _KEPT_USERS: Final = {1.0, 2.0, 3.0}
 _CHANGED_USER: Final = 4
 #: What a number or a symbol must be beyond what JSON Schema says without rounding errors of its own.
 _RULES: Final = re.compile(
-    r"decimal places|significant digits|out of( its)? bounds|account too large|is a currency pair"
+    r"decimal places|significant digits|out of( its)? bounds|account too large|is a currency pair|lies in the past"
     # an inline policy, whose members depend on each other
     r"|a policy asks something|give either|concentration raises|stand in rising order|goes with the other one"
 )

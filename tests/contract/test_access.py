@@ -98,7 +98,7 @@ def _cells(operation: Operation, world: World) -> Iterator[Cell]:
     for call, authorization in world.good.items():
         if call is not Call.OTHER_CLIENT:
             yield Cell(operation, call.value, expected_status(operation, row, call), authorization, world)
-        elif "clientId" in operation.parameters("path"):
+        elif operation.parameters("path") & {"clientId", "callId"}:
             status = expected_status(operation, row, call)
             yield Cell(operation, call.value, status, authorization, world.of_other_client())
 
@@ -136,6 +136,7 @@ async def _call(cell: Cell, http: httpx.AsyncClient) -> httpx.Response:
     return await http.request(
         operation.method,
         path,
+        params=operation.required_query(),
         headers=headers,
         json=None if is_form else content,
         data=content if is_form else None,

@@ -1,18 +1,28 @@
 """Users, clients and prices for the access table, and every token that a caller may try."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 
+from app.models import CallState, CallType, Margin, MarginCall, Role
+from app.policies.active import ActivePolicy
+from app.policies.load import builtin_policy
 from app.services import users as users_service
+from app.services.access import Caller
+from app.services.chain import plain
+from app.services.explain import Terms, explain_client
 from tests.contract import tokens
 from tests.contract.access import Call
 from tests.fakes import FakeProvider
 
 PASSWORD = "correct horse battery"
+_MONITOR = Caller(user_id=0, username="monitor", role=Role.ADMIN)
+_TERMS = Terms(ActivePolicy.of(builtin_policy("flat")), "USD", 1800, None)
 _OTHER_KEY = b"another key, also of 32 bytes or more"
 
 
@@ -31,7 +41,8 @@ class World:
 
     def of_other_client(self) -> "World":
         """Return the same world where a path names the client of somebody else."""
-        return replace(self, paths={**self.paths, "clientId": self.paths["otherClientId"]})
+        others = {"clientId": self.paths["otherClientId"], "callId": self.paths["unconfirmedCallId"]}
+        return replace(self, paths={**self.paths, **others})
 
 
 async def build_world(http: httpx.AsyncClient, app: FastAPI, provider: FakeProvider, secret: str) -> World:
@@ -62,6 +73,8 @@ async def build_world(http: httpx.AsyncClient, app: FastAPI, provider: FakeProvi
             "otherClientId": other,
             "emptyClientId": empty,
             "userId": ids["spare"],
+            "callId": await _call(own, CallState.OPEN),
+            "unconfirmedCallId": await _call(other, CallState.UNCONFIRMED),
             "symbol": "AAPL",
         },
         bodies={
@@ -107,6 +120,27 @@ def _bad(access: Mapping[str, str], refresh_token: str, key: bytes) -> dict[str,
     forged |= {f"no {name}": tokens.hs256(tokens.without(claims, name), key) for name in sorted(claims)}
     headers: dict[str, str | None] = {name: f"Bearer {token}" for name, token in forged.items()}
     return headers | {"no token": None, "no scheme": good, "Basic": f"Basic {good}"}
+
+
+async def _call(client_id: int, state: CallState) -> int:
+    """Store a margin call, as the monitor would; the client's debt is what it asks for."""
+    await Margin.filter(client_id=client_id).update(loan=Decimal(2000))  # 10 AAPL at 200: nothing is left
+    seen = await explain_client(client_id, caller=_MONITOR, terms=_TERMS)
+    now = datetime.now(UTC)
+    call = await MarginCall.create(
+        client_id=client_id,
+        type=CallType.HOUSE,
+        state=state,
+        amount=500,
+        outstanding=500,
+        opened_at=now,
+        due_at=now,
+        policy_id="flat",
+        policy_version="1",
+        price_basis="live",
+        snapshot=plain(asdict(seen)),
+    )
+    return int(call.id)
 
 
 async def _post(http: httpx.AsyncClient, path: str, body: Mapping[str, object], headers: dict[str, str]) -> int:
