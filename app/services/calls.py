@@ -21,6 +21,9 @@ from app.services.case_read import find_case
 StateFilter = Literal["open", "unconfirmed", "partially_met", "extended", "past_due", "met", "cancelled"]
 
 _YEAR: Final = timedelta(days=365)
+#: No case can be of a day outside of these, which every library can still count with.
+_FIRST_DAY: Final = date(1900, 1, 1)
+_LAST_DAY: Final = date(9000, 1, 1)
 _COLUMNS: Final = ", ".join(f"m.{field.name}" for field in fields(Case))
 _LIST: Final = f"""
 select {_COLUMNS} from margin_call m
@@ -145,6 +148,8 @@ async def get_call(case_id: int, *, caller: Caller, clock: Clock) -> CaseFile:
 
 async def daily_record(day: date, *, after: int | None, limit: int) -> list[RecordedCall]:
     """Return every case that was open at some moment of a day in New York, by id, behind `after`."""
+    if not _FIRST_DAY < day < _LAST_DAY:
+        return []
     start = datetime.combine(day, time(), NEW_YORK)
     end = datetime.combine(day + timedelta(days=1), time(), NEW_YORK)
     rows = await connections.get("default").execute_query_dict(_DAY, [start, end, after or 0, limit])
