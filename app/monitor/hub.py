@@ -123,7 +123,7 @@ class Hub:
         if not subscription.wish.follow:
             subscription.end(Ending.COMPLETE)
         while (batch := await subscription.take(patience_seconds)) is not None:
-            if subscription.is_drained:
+            if subscription.is_caught_up:
                 subscription.position = max(subscription.position, self._tail.position)
             yield batch
 
@@ -132,7 +132,8 @@ class Hub:
         await self._ready.wait()
         yield [await self._opening(subscription)]
         async for page in self._missed(subscription):
-            yield page
+            if page:
+                yield page
         if subscription.wish.filter.is_live and subscription.ending is None:
             yield await self._ticker.snapshot(subscription.wish.filter)
 
@@ -161,9 +162,9 @@ class Hub:
         while subscription.ending is None:
             recent = self._tail.since(subscription.position)
             if recent is not None:
-                for event in recent:
-                    subscription.offer(event)
+                subscription.position = max(subscription.position, self._tail.position)
                 self._following[wanted.client_id].add(subscription)
+                yield [event for event in recent if wanted.wants(event)]
                 return
             upto = self._tail.position
             page = await events_service.read_after(subscription.position, upto=upto, wanted=wanted, limit=PAGE)

@@ -32,9 +32,9 @@ class Subscription:
         self._woken = asyncio.Event()
 
     @property
-    def is_drained(self) -> bool:
-        """Return whether no durable event waits."""
-        return not self._events
+    def is_caught_up(self) -> bool:
+        """Return whether every wanted event that was offered was handed out, and none was turned away."""
+        return not self._events and self.ending is None
 
     def offer(self, event: StreamEvent) -> None:
         """Queue a durable event; to be called in the order of ids."""
@@ -73,7 +73,7 @@ class Subscription:
         if batch:
             assert batch[-1].id is not None, "a durable event has an id"
             self.position = batch[-1].id
-        if self.is_drained:
+        if not self._events:
             batch += self._figures.values()
             self._figures.clear()
             if self.ending is None:
