@@ -143,8 +143,8 @@ def others_ask(search: Search, total: np.int64) -> np.int64:
 
 
 @inlined
-def is_safe(search: Search, near: int, far: int, roundings: int) -> bool:  # noqa: ARG001 -- there are none
-    """Return whether the client's state is today's at every price from near to far steps away."""
+def last_safe(search: Search, near: int, far: int, roundings: int) -> int:  # noqa: ARG001 -- there are none
+    """Return `far` if the client's state is today's at every price from near to far steps away, else their middle."""
     one, other = search.price + search.direction * near, search.price + search.direction * far
     low, high = moved_price(search.fx, np.int64(min(one, other))), moved_price(search.fx, np.int64(max(one, other)))
     k, calm, excess = search.position, search.calm, search.excess
@@ -161,12 +161,11 @@ def is_safe(search: Search, near: int, far: int, roundings: int) -> bool:  # noq
         first, second = small - first, large - second
     else:
         first, second = -small - first, -large - second
-    if search.in_call:
-        return bool(excess + max(first, second) < 0)
-    return bool(excess + min(first, second) >= 0)
+    safe = excess + max(first, second) < 0 if search.in_call else excess + min(first, second) >= 0
+    return far if safe else near + (far - near) // 2 - (1 if near == far else 0)
 
 
-first_flip = search_for(is_safe)
+first_flip = search_for(last_safe)
 
 
 @inlined

@@ -5,7 +5,7 @@ from importlib import import_module
 
 def main() -> None:
     """Import every module with kernels, which compiles those that the cache does not have."""
-    import_module("app.engine.margin")
+    import_module("app.engine.explain")
     import_module("app.engine.scenario")
 
 

@@ -11,7 +11,7 @@ from app.engine.book import Book, Instruments, Prices
 from app.engine.lines import CENT
 from app.engine.margin import PositionReport, margin_report
 from app.engine.rules import MarginRules
-from app.engine.units import divide
+from app.engine.units import MONEY_LIMIT, divide
 
 CANDIDATES: Final = 1_000_000
 """Positions in the books that are recomputed at a time."""
@@ -36,6 +36,7 @@ def sale_that_cures(
     of longs lower the loan, the cost of shorts raises it. The first position whose closing ends the call is closed in
     part: with the answer the recomputed call is over, with one cent less it is not. Requirements are recomputed, since
     shares change with every sale. Closing so many cents means the smallest quantity worth at least that.
+    A loan that leaves the limits of exact figures on the way ends the search.
     Cost: one revaluation of P^2 / 2 positions and some forty of P.
     """
     market = Market(prices, instruments, rules)
@@ -70,7 +71,8 @@ def _rest(book: Book, kept: Int64, loan: int) -> Book:
 def _closed_until_cured(book: Book, market: Market, order: Int64, value: Int64) -> int | None:
     """Return how many positions can be closed whole before the one whose closing cures; None = none does."""
     loans = book.loan[0] - np.cumsum(value[order])
-    for first, last in _pieces(len(order)):
+    too_large = np.flatnonzero(np.abs(loans) >= MONEY_LIMIT)
+    for first, last in _pieces(len(order), int(too_large[0]) if len(too_large) else len(order)):
         kept = [order[closed + 1 :] for closed in range(first, last)]
         rows = np.concatenate(kept)
         candidates = Book(
@@ -88,11 +90,11 @@ def _closed_until_cured(book: Book, market: Market, order: Int64, value: Int64) 
     return None
 
 
-def _pieces(positions: int) -> Iterator[tuple[int, int]]:
+def _pieces(positions: int, candidates: int) -> Iterator[tuple[int, int]]:
     """Yield ranges of candidates, each with about CANDIDATES positions."""
     step = max(1, CANDIDATES // max(positions, 1))
-    for first in range(0, positions, step):
-        yield first, min(first + step, positions)
+    for first in range(0, candidates, step):
+        yield first, min(first + step, candidates)
 
 
 def _part_that_cures(book: Book, market: Market, size: int) -> int:

@@ -159,8 +159,23 @@ def linear_piece(low: np.int64, high: np.int64, quantity: np.int64, terms: Pair)
 
 
 @inlined
-def is_safe(search: Search, near: int, far: int, roundings: int) -> bool:
-    """Return whether the client's state is today's at every step from near to far; see the module."""
+def crossing(near: int, far: int, first: np.int64, second: np.int64, allowance: np.int64) -> int:
+    """
+    Return where to split a range over which what is left falls from `first` to `second`, about linearly.
+
+    Before the roundings can matter; if they do from the start, behind where they can.
+    """
+    if near == far:
+        return near - 1
+    fall = float(first) - float(second)
+    left = float(first) - (allowance if first > allowance else -allowance)
+    guess = near + np.int64(min(max(left / fall, 0.0), 1.0) * (far - near)) if fall > 0 else near + (far - near) // 2
+    return int(min(guess, far - 1))
+
+
+@inlined
+def last_safe(search: Search, near: int, far: int, roundings: int) -> int:
+    """Return `far` if the client's state is today's at every step from near to far (see the module), else a guess."""
     one, other = WHOLE + search.direction * near, WHOLE + search.direction * far
     low, high = np.int64(min(one, other)), np.int64(max(one, other))
     quantities, prices, sizes = search.holder.quantity, search.ends.prices, search.ends.sizes
@@ -186,12 +201,15 @@ def is_safe(search: Search, near: int, far: int, roundings: int) -> bool:
         at_low = max(at_low + value_low - first, np.int64(-BEYOND))
         at_high = max(at_high + value_high - second, np.int64(-BEYOND))
     allowance = roundings * np.int64(2 * slack)
-    if in_call:
-        return bool(min(sharp, max(at_low, at_high) + allowance) < 0)
-    return bool(max(sharp, min(at_low, at_high) - allowance) >= 0)
+    if in_call:  # count what is left until the call ends
+        at_low, at_high, sharp = -1 - at_low, -1 - at_high, -1 - sharp
+    if max(sharp, min(at_low, at_high) - allowance) >= 0:
+        return far
+    first, second = (at_low, at_high) if search.direction > 0 else (at_high, at_low)
+    return crossing(near, far, first, second, allowance)
 
 
-first_flip = search_for(is_safe)
+first_flip = search_for(last_safe)
 
 
 @inlined
