@@ -28,4 +28,7 @@ class Migration(migrations.Migration):
             name='set_aside',
             field=fields.DecimalField(null=True, description='The shortfall that a cancellation declared wrong: while it is exactly that, no new case opens.', max_digits=16, decimal_places=2),
         ),
+        # AddField stores no comment.
+        ops.RunSQL("comment on column margin_call.audit_id is 'The last audit entry when `snapshot` was taken: what the client did since then stands behind it.'", reverse_sql=ops.RunSQL.noop),
+        ops.RunSQL("comment on column margin_call.set_aside is 'The shortfall that a cancellation declared wrong: while it is exactly that, no new case opens.'", reverse_sql=ops.RunSQL.noop),
     ]
