@@ -49,6 +49,13 @@ async def gross_of(name: str) -> Decimal:
     return total
 
 
+async def everything_stored() -> list[list[dict[str, object]]]:
+    """Return every row that seeding may touch, but when a price was last asked for."""
+    rows = [await table.all().order_by("id").values() for table in (Client, Margin, Position, PriceHistory, User)]
+    prices = await MarketData.all().order_by("id").values()
+    return [*rows, [price | {"fetched_at": None} for price in prices]]
+
+
 @pytest.fixture(params=[None, *PRICES])
 def source(request: pytest.FixtureRequest, db: None, provider: FakeProvider) -> FakeProvider:
     """Give every demo symbol the same price, or none at all."""
@@ -91,13 +98,12 @@ async def test_prices_of_no_source_are_marked_as_samples(db: None, provider: Fak
 
 async def test_second_seeding_changes_nothing(source: FakeProvider, tmp_path: Path) -> None:
     await seed(source, tmp_path)
-    tables = (Client, Margin, Position, MarketData, PriceHistory, User)
-    before = [await table.all().order_by("id").values() for table in tables]
+    before = await everything_stored()
 
     again = await seed(source, tmp_path)
 
     assert (list(again.created), list(again.users), len(again.kept)) == ([], [], len(demo.CASES))
-    assert [await table.all().order_by("id").values() for table in tables] == before
+    assert await everything_stored() == before
 
 
 async def test_stored_price_comes_before_a_sample(db: None, provider: FakeProvider, tmp_path: Path) -> None:
