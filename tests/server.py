@@ -47,7 +47,7 @@ class Server:
 
 
 @contextmanager
-def running_server(folder: Path, environment: dict[str, str], *, seconds: float = 30) -> Iterator[Server]:
+def running_server(folder: Path, environment: dict[str, str], *, seconds: float = 120) -> Iterator[Server]:
     """
     Run `python main.py` until the block ends.
 

@@ -93,6 +93,7 @@ async def get_stream(wish: Annotated[Wish, Depends(get_wish)], streams: StreamsD
     operation_id="follow_events",
     summary="Follow what happens",
     response_class=EventStreamResponse,
+    status_code=200,  # FastAPI reads it from the class, which fixes it
     responses=_DOCUMENTED | problems(401, 404, 422, 429, 503),
     dependencies=[Depends(refuse_token_in_url)],
 )

@@ -99,7 +99,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Show each JSON answer whole, from the examples of its schemas."""
+    """Show each JSON answer whole, from the examples of its schemas; fill in what a call must name."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["required"] and parameter["schema"].get("examples"):
+            parameter.setdefault("example", parameter["schema"]["examples"][0])
     for response in operation["responses"].values():
         media = response.get("content", {}).get("application/json")
         example = _example(media["schema"], schemas) if media else None
