@@ -26,6 +26,8 @@ class Row:
     success: int | None = None
     #: Path parameters that differ from `World.paths`, by the name that `World.paths` has for the value.
     path: Mapping[str, str] = field(default_factory=dict)
+    #: Query parameters that a good call needs.
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 ACCESS: Final[Mapping[str, Row]] = {
@@ -57,6 +59,7 @@ ACCESS: Final[Mapping[str, Row]] = {
     "stress_book": Row(Who.STAFF),
     "list_audit_entries": Row(Who.ADMIN),
     "verify_audit": Row(Who.ADMIN),
+    "follow_events": Row(Who.USERS, query={"follow": "false"}),
     "list_margin_calls": Row(Who.USERS),
     "get_daily_record": Row(Who.STAFF),
     "get_margin_call": Row(Who.USERS),
@@ -71,8 +74,8 @@ ACCESS: Final[Mapping[str, Row]] = {
     "get_readiness": Row(Who.ANYBODY),
 }
 
-#: Routes that the document does not list; all are open.
-UNDOCUMENTED: Final = {"/", "/openapi.json", "/docs", "/docs/assets"}
+#: Routes that the document does not list; all are open, but the WebSocket, which asks for a token itself.
+UNDOCUMENTED: Final = {"/", "/openapi.json", "/docs", "/docs/assets", "/ws/{clientId}"}
 
 
 class Call(Enum):

@@ -136,7 +136,7 @@ async def _call(cell: Cell, http: httpx.AsyncClient) -> httpx.Response:
     return await http.request(
         operation.method,
         path,
-        params=operation.required_query(),
+        params={**operation.required_query(), **row.query},
         headers=headers,
         json=None if is_form else content,
         data=content if is_form else None,
