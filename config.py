@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     request_seconds: float = Field(default=30, ge=1, le=600)
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=1_073_741_824)
 
+    #: Whether `/metrics` answers others than this machine.
+    metrics_public: bool = False
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -29,9 +29,9 @@ from app.monitor.hub import Hub, Limits
 from app.monitor.leader import Leader
 from app.monitor.listen import Listener
 from app.monitor.live_book import LiveBook
+from app.monitor.pool_watch import watch_pool
 from app.monitor.refresh import Pace, Refresher
 from app.monitor.review import Reviewer
-from app.monitor.pool_watch import watch_pool
 from app.monitor.tasks import on_stop, running
 from app.monitor.ticker import Ticker
 from app.policies.active import ActivePolicy

@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from app import metrics
 from app.db import DATABASE_DOWN, Database
 from app.monitor.listen import Signal
 from app.monitor.refresh import Refresher
@@ -65,6 +66,7 @@ class Leader:
                 _log.exception("monitor interrupted")
             finally:
                 self.is_leading = False
+                metrics.LEADER.set(0)
                 self._reviewer.stop()
             pause = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS)) - 1]
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
@@ -82,6 +84,7 @@ class Leader:
                 await asyncio.sleep(_TRY_SECONDS)
             _log.info("leading")
             self.is_leading = True
+            metrics.LEADER.set(1)
             await _until_one_fails(self._hold(connection), self._lead())
         finally:
             connection.terminate()

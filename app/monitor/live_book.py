@@ -12,6 +12,7 @@ import structlog
 from numpy.typing import NDArray
 from tortoise import connections
 
+from app import metrics
 from app.engine.book import Book
 from app.engine.edit import holders
 from app.services.book import Holdings
@@ -96,7 +97,9 @@ class LiveBook:
         async with snapshot() as connection:
             await self._mark(connection)
             holdings = await read_book(connection, base_currency=self._base_currency)
-        self._publish(Update(self._valued, await asyncio.to_thread(value, holdings, self._valuation), None))
+        with metrics.REVALUATION_SECONDS.labels("all").time():
+            valued = await asyncio.to_thread(value, holdings, self._valuation)
+        self._publish(Update(self._valued, valued, None))
         seconds = round(time.perf_counter() - started, 3)
         _log.info(
             "book loaded", clients=len(holdings.book.client_ids), positions=len(holdings.book.quantity), s=seconds
@@ -131,7 +134,8 @@ class LiveBook:
             holdings, marked = with_symbols(holdings, table)
         index = {symbol: position for position, symbol in enumerate(holdings.book.symbols)}
         fresh = await read_clients(connection, clients, index=index) if clients else None
-        return await asyncio.to_thread(_updated, before, holdings, marked, clients, fresh)
+        with metrics.REVALUATION_SECONDS.labels("touched").time():
+            return await asyncio.to_thread(_updated, before, holdings, marked, clients, fresh)
 
     async def _mark(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg's
         """Remember what the snapshot sees: all but the changes of transactions that are still running."""

@@ -1,8 +1,10 @@
 """The newest durable events, read from the table once for all subscribers of this process."""
 
 from collections import deque
+from datetime import UTC, datetime
 from typing import Final
 
+from app import metrics
 from app.services import events as events_service
 from app.services.stream import StreamEvent
 
@@ -31,7 +33,9 @@ class Tail:
     async def read(self) -> list[StreamEvent]:
         """Return the next events, none where there are none yet; call again at once where it is a whole page."""
         page = await events_service.read_after(self.position, limit=PAGE)
+        now = datetime.now(UTC)
         for event in page:
+            metrics.EVENT_LAG_SECONDS.observe(max(0.0, (now - event.at).total_seconds()))
             assert event.id is not None, "a durable event has an id"
             self._recent.append(event)
             self.position = event.id

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from app import metrics
 from app.errors import ProviderError
 
 logger = logging.getLogger(__name__)
@@ -51,15 +52,20 @@ class CircuitBreaker:
             ProviderError: the breaker is open; the body was not run.
         """
         is_probe = self._admit()
+        outcome = "abandoned"
         try:
             yield
         except ProviderError as error:
-            self._failed(at_once=isinstance(error, SourceThrottledError))
+            throttled = isinstance(error, SourceThrottledError)
+            outcome = "throttled" if throttled else "failed"
+            self._failed(at_once=throttled)
             error.retry_after = max(error.retry_after, self._remaining_seconds())
             raise
         else:
+            outcome = "ok"
             self._succeeded()
         finally:
+            metrics.count_provider_call(outcome)
             if is_probe:
                 self._probing = False
 
@@ -68,6 +74,7 @@ class CircuitBreaker:
         if self._pause == 0:
             return False
         if self._probing or self._remaining_seconds() > 0:
+            metrics.count_provider_call("withheld")
             retry_after = max(1.0, self._remaining_seconds())
             raise ProviderError("The price source is not answering; it is asked again soon.", retry_after=retry_after)
         self._probing = True

@@ -1,4 +1,4 @@
-"""Around every request: an id, a deadline, one log line."""
+"""Around every request: an id, a deadline, one log line, one count."""
 
 import asyncio
 import re
@@ -10,6 +10,7 @@ import structlog
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import metrics
 from app.routers import errors
 
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -58,8 +59,10 @@ class RequestContext:
             response = errors.last_resort(Request(scope), error)
             await response(scope, receive, send_with_id)
         finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
+            seconds = time.perf_counter() - started
+            metrics.count_request(scope["method"], _route(scope), status, seconds)
+            ms = round(seconds * 1000, 1)
+            _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=ms)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, within its limits."""
@@ -72,6 +75,11 @@ class RequestContext:
             return
         async with asyncio.timeout(self._seconds):
             await self._app(scope, receive, send)
+
+
+def _route(scope: Scope) -> str:
+    """Return the template of the route that a request found, never its path, which may hold ids."""
+    return getattr(scope.get("route"), "path", None) or "none"
 
 
 def _content_length(scope: Scope) -> int:

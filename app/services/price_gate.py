@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from app import metrics
 from app.providers.base import Quote, Refusal, Split
 
 #: How long a jump waits for the source to say whether it is a split, where that cannot be asked.
@@ -182,6 +183,8 @@ def _second_answer(
 
 
 _counts: Counter[Refusal] = Counter()
+for _reason in Refusal:
+    metrics.count_refused(_reason, 0)  # 0 says more than nothing
 _jump_limit = Decimal("0.3")
 
 
@@ -198,7 +201,10 @@ def jump_limit() -> Decimal:
 
 def count(reasons: Iterable[Refusal]) -> None:
     """Count answers that were not used."""
-    _counts.update(reasons)
+    counts = Counter(reasons)
+    _counts.update(counts)
+    for reason, times in counts.items():
+        metrics.count_refused(reason, times)
 
 
 def refusals() -> Mapping[Refusal, int]:

@@ -75,7 +75,7 @@ ACCESS: Final[Mapping[str, Row]] = {
 }
 
 #: Routes that the document does not list; all are open, but the WebSocket, which asks for a token itself.
-UNDOCUMENTED: Final = {"/", "/openapi.json", "/docs", "/docs/assets", "/ws/{clientId}"}
+UNDOCUMENTED: Final = {"/", "/openapi.json", "/docs", "/docs/assets", "/metrics", "/ws/{clientId}"}
 
 
 class Call(Enum):

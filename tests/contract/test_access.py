@@ -60,7 +60,7 @@ def test_a_route_that_the_document_does_not_list_is_known(app: FastAPI) -> None:
     assert hidden == UNDOCUMENTED
 
 
-@pytest.mark.parametrize("path", ["/", "/openapi.json", "/docs", "/docs/assets/swagger-ui.css"])
+@pytest.mark.parametrize("path", ["/", "/openapi.json", "/docs", "/docs/assets/swagger-ui.css", "/metrics"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer not.a.token"}])
 async def test_a_route_that_the_document_does_not_list_is_open(
     app: FastAPI, path: str, headers: dict[str, str]
