@@ -187,7 +187,8 @@ def _leader(app: FastAPI, database: Database, listener: Listener) -> Leader:
     settings: Settings = app.state.settings
     terms = deps.get_call_terms(settings, deps.get_terms(settings, app.state.policy))
     is_replay = settings.price_provider == "replay"
-    pace = Pace(1 / settings.replay_pace if is_replay else settings.poll_seconds, is_replay=is_replay)
+    # A replayed day is asked for twice, so that a price that waits for a second answer gets it on its day.
+    pace = Pace(0.5 / settings.replay_pace if is_replay else settings.poll_seconds, is_replay=is_replay)
     return Leader(
         database,
         reviewer=Reviewer(app.state.book, terms=terms),
