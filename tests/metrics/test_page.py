@@ -11,6 +11,7 @@ from app.errors import ProviderError
 from app.models import CallState, CallType, MarginCall
 from app.providers.base import Refusal
 from app.providers.breaker import CircuitBreaker, SourceThrottledError
+from app.routers.deps import get_settings
 from app.services import price_gate
 from config import Settings
 from tests.fakes import FakeProvider
@@ -203,7 +204,8 @@ async def test_only_this_machine_may_read_and_no_header_makes_another_one_it(
 async def test_anybody_may_read_where_that_is_configured(
     app: FastAPI, db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.state, "settings", settings.model_copy(update={"metrics_public": True}))
+    public = settings.model_copy(update={"metrics_public": True})
+    monkeypatch.setitem(app.dependency_overrides, get_settings, lambda: public)
 
     transport = httpx.ASGITransport(app, client=("10.0.0.7", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
