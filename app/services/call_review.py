@@ -22,8 +22,9 @@ from app.services import case as life
 from app.services import case_record, client_states, ranking
 from app.services import manner as manner_service
 from app.services.account import Account, columns, load_accounts
-from app.services.case import MONITOR, CallTerms, Case, Due, Step
-from app.services.case_read import evidence, latest_cases, lock_clients
+from app.services.case import MONITOR, CallTerms, Case, Due, Evidence, Step
+from app.services.case_read import last_audit_id, latest_cases, lock_clients
+from app.services.explain import explain_account
 from app.services.manner import ACTS, Manner
 from app.services.ranking import State
 from app.services.shortfalls import shortfalls
@@ -70,6 +71,10 @@ class _What(Enum):
     RECHECK = auto()
     CLOSE = auto()
     FOLLOW = auto()
+
+
+#: Those that are decided on an explanation.
+_SEEN: Final = frozenset({_What.OPEN, _What.CONTINUE, _What.RECHECK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +194,11 @@ def _what_without(case: Case | None, shortfall: Decimal, *, now: datetime) -> _W
 
 async def _steps(matters: Sequence[_Matter], *, due: Due, terms: CallTerms) -> list[Step]:
     """Return the steps that these matters need."""
-    asked = [matter.standing for matter in matters if _asks_for_manner(matter)]
+    asked = {matter.standing.id: (matter.standing, matter.account) for matter in matters if _asks_for_manner(matter)}
     rules, base_currency = terms.terms.policy.rules, terms.terms.base_currency
     brought = await manner_service.manners(asked, rules=rules, base_currency=base_currency)
-    steps = [await _step(matter, brought, due=due, terms=terms) for matter in matters]
+    audit_id = await last_audit_id() if any(matter.what in _SEEN for matter in matters) else 0
+    steps = [await _step(matter, brought, audit_id, due=due, terms=terms) for matter in matters]
     return [step for step in steps if step is not None]
 
 
@@ -206,14 +212,16 @@ def _is_eased(matter: _Matter) -> bool:
     return matter.shortfall < matter.standing.amount
 
 
-async def _step(matter: _Matter, brought: Mapping[int, Sequence[Manner]], *, due: Due, terms: CallTerms) -> Step | None:
+async def _step(
+    matter: _Matter, brought: Mapping[int, Sequence[Manner]], audit_id: int, *, due: Due, terms: CallTerms
+) -> Step | None:
     """Return the step that a matter needs, None where only the outstanding amount moves."""
     if matter.what is _What.CLOSE:
         return _closed(matter.standing, brought[matter.standing.id], now=due.now)
     if matter.what is _What.FOLLOW:
         acts = ACTS.intersection(brought.get(matter.standing.id, ()))
         return life.partially_met(matter.standing, matter.shortfall, now=due.now) if acts else None
-    seen = await evidence(matter.account, terms=terms)
+    seen = Evidence(await explain_account(matter.account, terms=terms.terms), audit_id)
     if matter.what is _What.OPEN:
         return await life.opened(matter.account.client_id, matter.type, matter.shortfall, seen, due=due)
     if matter.what is _What.CONTINUE:

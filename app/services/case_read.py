@@ -38,6 +38,12 @@ async def find_case(case_id: int) -> Case | None:
     return Case.of(rows[0]) if rows else None
 
 
+async def last_audit_id() -> int:
+    """Return the id of the last audit entry, 0 before the first; what a locked client does comes behind it."""
+    rows = await connections.get("default").execute_query_dict("select coalesce(max(id), 0) as id from audit_entry")
+    return int(rows[0]["id"])
+
+
 async def evidence(account: Account, *, terms: CallTerms) -> Evidence:
     """
     Explain an account whose client is locked.
@@ -45,5 +51,4 @@ async def evidence(account: Account, *, terms: CallTerms) -> Evidence:
     Raises:
         MissingPricesError, ConflictError: it has no figures.
     """
-    rows = await connections.get("default").execute_query_dict("select coalesce(max(id), 0) as id from audit_entry")
-    return Evidence(await explain_account(account, terms=terms.terms), audit_id=rows[0]["id"])
+    return Evidence(await explain_account(account, terms=terms.terms), audit_id=await last_audit_id())

@@ -74,23 +74,57 @@ class Opening:
     held: Mapping[str, tuple[int, int]]
 
 
-async def manners(cases: Sequence[Case], *, rules: MarginRules, base_currency: str) -> dict[int, list[Manner]]:
+async def manners(
+    cases: Mapping[int, tuple[Case, Account]], *, rules: MarginRules, base_currency: str
+) -> dict[int, list[Manner]]:
     """
     Return what relieved each case since it opened, the most effective first, by the case's id.
 
-    Cost: a statement and some microseconds of arithmetic for each case.
+    `cases` come with their clients' accounts as they are now. Cost: two statements, another for each client that sold
+    something out, and less than a millisecond of arithmetic for each case.
     """
+    if not cases:
+        return {}
+    rows = await connections.get("default").execute_query_dict(_SINCE, [list(cases)])
+    since = [_Since(row["id"], json.loads(row["snapshot"]), json.loads(row["trades"])) for row in rows]
+    splits = await _splits(set().union(*(one.symbols for one in since)), since=min(one.at for one in since))
     found = {}
-    for row in await connections.get("default").execute_query_dict(_SINCE, [[case.id for case in cases]]):
-        case = next(case for case in cases if case.id == row["id"])
-        snapshot, traded = json.loads(row["snapshot"]), json.loads(row["trades"])
-        symbols = {position["symbol"] for position in snapshot["positions"]} | {trade["symbol"] for trade in traded}
-        accounts = await load_accounts([case.client_id], base_currency=base_currency, further=sorted(symbols))
-        splits = await _splits(symbols, since=datetime.fromisoformat(snapshot["timestamp"]))
-        opening, trades = _opening(snapshot, splits), [_trade(trade, splits) for trade in traded]
-        account = accounts.get(case.client_id)
-        found[case.id] = [] if account is None else named(relief(case, opening, trades, account, rules))
+    for one in since:
+        case, account = cases[one.case_id]
+        account = await _with_lines(account, one.symbols, base_currency=base_currency)
+        trades = [_trade(trade, splits) for trade in one.trades]
+        found[case.id] = named(relief(case, _opening(one.snapshot, splits), trades, account, rules))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """What a case opened on, and the trades since."""
+
+    case_id: int
+    snapshot: Mapping[str, Any]
+    trades: Sequence[Mapping[str, Any]]
+
+    @property
+    def at(self) -> datetime:
+        """When the snapshot was taken."""
+        return datetime.fromisoformat(self.snapshot["timestamp"])
+
+    @property
+    def symbols(self) -> set[str]:
+        """What was held then, or traded since."""
+        held = {position["symbol"] for position in self.snapshot["positions"]}
+        return held | {trade["symbol"] for trade in self.trades}
+
+
+async def _with_lines(account: Account, symbols: set[str], *, base_currency: str) -> Account:
+    """Return the account with a line for each of these symbols, also for those that are held no more."""
+    missing = symbols - {line.symbol for line in account.lines}
+    if not missing:
+        return account
+    further = sorted(missing)
+    loaded = await load_accounts([account.client_id], base_currency=base_currency, further=further)
+    return loaded[account.client_id]
 
 
 def named(relief_by: Mapping[Manner, int]) -> list[Manner]:

@@ -1,0 +1,99 @@
+"""A database of its own with committed clients, and what a leader is made of; for tests of leaders."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from tortoise import connections
+from tortoise.context import TortoiseContext
+
+from app.db import Database, migrate, tortoise_config
+from app.monitor.leader import Leader
+from app.monitor.listen import Listener
+from app.monitor.live_book import LiveBook
+from app.monitor.refresh import Pace, Refresher
+from app.monitor.review import Reviewer
+from app.policies.active import ActivePolicy
+from app.policies.load import builtin_policy
+from app.providers.base import PriceProvider
+from app.providers.replay import ReplayPlan, ReplayProvider
+from app.services import price_gate
+from app.services.case import CallTerms, CallType, replay_clock
+from app.services.explain import Terms
+from app.services.prices import newest_replayed
+from app.services.valued import Valuation
+from tests.server import create_database
+
+WARNING_CUSHION: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A client to store: what it owes and holds."""
+
+    loan: Decimal
+    held: dict[str, Decimal]
+
+
+@asynccontextmanager
+async def own_database(server_url: str) -> AsyncIterator[Database]:
+    """Give an empty database, to which the models are connected until the block ends."""
+    database = Database(url=await create_database(server_url), pool_size=4)
+    async with TortoiseContext() as context:
+        await migrate(database)
+        await context.init(config=tortoise_config(database))
+        yield database
+
+
+async def store(accounts: Sequence[Account]) -> list[int]:
+    """Store clients at once, behind everybody's back; return their ids."""
+    connection = connections.get("default")
+    rows = await connection.execute_query_dict(
+        "insert into client (name, created_at) select 'replayed', now() from generate_series(1, $1) returning id",
+        [len(accounts)],
+    )
+    ids = sorted(row["id"] for row in rows)
+    await connection.execute_query(
+        'insert into margin (client_id, loan, "timestamp") select *, now() from unnest($1::bigint[], $2::numeric[])',
+        [ids, [account.loan for account in accounts]],
+    )
+    positions = [(id_, *item) for id_, account in zip(ids, accounts, strict=True) for item in account.held.items()]
+    await connection.execute_query(
+        "insert into position (client_id, symbol, quantity, cost_basis, updated_at)"
+        " select *, 1, now() from unnest($1::bigint[], $2::text[], $3::numeric[])",
+        [list(column) for column in zip(*positions, strict=True)],
+    )
+    return ids
+
+
+def terms() -> CallTerms:
+    """Return the terms of policy `flat` in the days of a replay."""
+    return CallTerms(
+        Terms(ActivePolicy.of(builtin_policy("flat")), "USD", 1800, None),
+        WARNING_CUSHION,
+        {CallType.HOUSE: 5, CallType.EXCHANGE: 2},
+        replay_clock,
+    )
+
+
+def replaying(file: Path, **days: object) -> ReplayProvider:
+    """Return a source that gives another day whenever it is asked."""
+    price_gate.configure(jump_limit=0.3)
+    return ReplayProvider(ReplayPlan(file, 1000.0, "USD", **days), newest=newest_replayed)  # type: ignore[arg-type] # days
+
+
+def reviewer() -> Reviewer:
+    """Return a reviewer with a book of its own, as another process has it."""
+    on = terms()
+    return Reviewer(LiveBook(Valuation(on.terms.policy, WARNING_CUSHION), base_currency="USD"), terms=on)
+
+
+def leader(database: Database, provider: PriceProvider, *, pace: float = 0.02) -> tuple[Leader, Listener]:
+    """Return a leader that has not begun, and what wakes it; run both."""
+    listener = Listener(database, ("book",))
+    refresher = Refresher(provider, base_currency="USD", pace=Pace(pace, is_replay=True))
+    made = Leader(database, reviewer=reviewer(), refresher=refresher, signal=listener.signal("book"), terms=terms())
+    return made, listener
