@@ -68,12 +68,20 @@ class Settings(BaseSettings):
     margin_policy: str = Field(default="flat", min_length=1, max_length=4096)
     warning_cushion: float = Field(default=0.05, ge=0, le=1)
     interest_rate: float | None = Field(default=None, ge=0, le=1)
+    #: Business days until a call is due, by whose requirement is not met.
+    house_call_days: int = Field(default=5, ge=1, le=60)
+    exchange_call_days: int = Field(default=2, ge=1, le=60)
+    #: Whether this process may refresh prices and look after margin calls; of all that may, one does.
+    monitor: bool = True
 
     #: Open streams (events, WebSockets) per worker and per user of a worker.
     max_streams: int = Field(default=2000, ge=1, le=100_000)
     max_streams_per_user: int = Field(default=20, ge=1, le=100_000)
     #: Events that wait for a slow reader before its stream ends.
     stream_queue: int = Field(default=1000, ge=10, le=100_000)
+
+    #: Whether webhooks may point to private addresses and this machine, and be plain http.
+    webhook_allow_private: bool = False
 
     #: How long a start waits for PostgreSQL to answer.
     database_wait_seconds: float = Field(default=30, ge=0, le=3600)

@@ -34,10 +34,12 @@ from app.monitor.refresh import Pace, Refresher
 from app.monitor.review import Reviewer
 from app.monitor.tasks import on_stop, running
 from app.monitor.ticker import Ticker
+from app.monitor.webhooks import WebhookSender
 from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
 from app.providers import build_provider
 from app.providers.base import PriceProvider
+from app.providers.threads import DaemonExecutor
 from app.routers import (
     audit,
     auth,
@@ -45,6 +47,7 @@ from app.routers import (
     context,
     deps,
     errors,
+    event_wire,
     events,
     health,
     instruments,
@@ -56,6 +59,7 @@ from app.routers import (
     socket_stream,
     stocks,
     users,
+    webhooks,
 )
 from app.routers import metrics as metrics_routes
 from app.security import (
@@ -72,6 +76,7 @@ from app.services import users as users_service
 from app.services.auth import Auth
 from app.services.login_limits import LoginLimits
 from app.services.valued import Valuation
+from app.services.webhook_address import Addresses, system_resolver
 from app.usernames import normalise_username
 from config import Settings, get_settings
 
@@ -88,6 +93,7 @@ _ROUTERS: Final = (
     audit,
     events,
     socket_stream,
+    webhooks,
     health,
     metrics_routes,
 )
@@ -98,6 +104,8 @@ _MESSAGE_BYTES: Final = 4096
 #: A worker that is silent for longer is replaced; it is silent while it imports, which a busy machine draws out.
 _WORKER_START_SECONDS: Final = 30
 _DEMO_PATIENCE_SECONDS: Final = 2.5
+#: Look-ups of receivers' names at once; one that nobody answers takes its thread for half a minute.
+_RESOLVER_THREADS: Final = 16
 
 _log = structlog.get_logger(__name__)
 
@@ -177,8 +185,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(running(listener.run(), hub.run(), watch_pool()))
         stack.callback(hub.close)
         stack.enter_context(on_stop(hub.close))
+        threads = DaemonExecutor(_RESOLVER_THREADS, name="resolver")
+        stack.callback(threads.close)
+        app.state.addresses = Addresses(
+            resolve=system_resolver(threads), allow_private=app.state.settings.webhook_allow_private
+        )
         if app.state.settings.monitor:
-            await stack.enter_async_context(running(_leader(app, database, listener).run()))
+            sender = WebhookSender(
+                signal=listener.signal("event"), addresses=app.state.addresses, encode=event_wire.as_json
+            )
+            await stack.enter_async_context(running(_leader(app, database, listener).run(), sender.run()))
         yield
 
 

@@ -19,12 +19,14 @@ from app.schemas.explain import SimulationIn
 from app.schemas.stress import SHOCKS_PATTERN, parse_shocks
 from app.services import auth as auth_service
 from app.services.access import Caller, Role
+from app.services.case import CallTerms, CallType, replay_clock, wall_clock
 from app.services.explain import Terms
 from app.services.sessions import Session, open_session
 from app.services.simulate import Changes, Trade
 from app.services.stream import Streams
 from app.services.stress import DEFAULT_SHOCKS
 from app.services.valued import BookSource
+from app.services.webhook_address import Addresses
 from app.symbols import SYMBOL_INPUT_PATTERN
 from config import Settings
 
@@ -94,6 +96,12 @@ def get_streams(connection: HTTPConnection) -> Streams:
     return streams
 
 
+def get_addresses(request: Request) -> Addresses:
+    """Return where webhooks may point to."""
+    addresses: Addresses = request.app.state.addresses
+    return addresses
+
+
 def get_policy(request: Request) -> ActivePolicy:
     """Return the configured margin policy."""
     policy: ActivePolicy = request.app.state.policy
@@ -106,6 +114,7 @@ BookDep = Annotated[BookSource, Depends(get_book)]
 PolicyDep = Annotated[ActivePolicy, Depends(get_policy)]
 AuthDep = Annotated[auth_service.Auth, Depends(get_auth)]
 StreamsDep = Annotated[Streams, Depends(get_streams)]
+AddressesDep = Annotated[Addresses, Depends(get_addresses)]
 
 
 def get_terms(settings: SettingsDep, policy: PolicyDep) -> Terms:
@@ -183,6 +192,16 @@ async def get_admin(caller: CallerDep) -> Caller:
     """Return the caller if it administers the service."""
     caller.check_role(Role.ADMIN)
     return caller
+
+
+def get_call_terms(settings: SettingsDep, terms: TermsDep) -> CallTerms:
+    """Return what margin calls depend on."""
+    days = {CallType.HOUSE: settings.house_call_days, CallType.EXCHANGE: settings.exchange_call_days}
+    clock = replay_clock if settings.price_provider == "replay" else wall_clock
+    return CallTerms(terms, settings.warning_cushion, days, clock)
+
+
+CallTermsDep = Annotated[CallTerms, Depends(get_call_terms)]
 
 #: A user of role `admin` or `risk`.
 StaffDep = Annotated[Caller, Depends(get_staff)]

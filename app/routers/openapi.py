@@ -30,6 +30,7 @@ TAGS: Final = [
     {"name": "margin calls", "description": "Case files: who has to bring what until when, and how it was met."},
     {"name": "instruments", "description": "What the desk says of a symbol: leverage, marginable, own rate."},
     {"name": "events", "description": "The stream: what happens, as it happens."},
+    {"name": "webhooks", "description": "Events pushed to a URL, signed; for admins."},
     {"name": "audit", "description": "Who changed what, and whether anybody changed that; for admins."},
     {"name": "health", "description": "Probes for whoever runs the service."},
 ]

@@ -28,6 +28,7 @@ def server(server_database: str, tmp_path_factory: pytest.TempPathFactory) -> It
             "DATABASE_URL": server_database,
             "RISK_LOGIN_ATTEMPTS": "1000000",
             "RISK_REQUEST_SECONDS": "60",
+            "RISK_WEBHOOK_ALLOW_PRIVATE": "true",  # so that nothing is sent to anybody else
         }
         with running_server(folder, environment) as running:
             _seed(running)
@@ -40,6 +41,7 @@ def _seed(server: Server) -> None:
         for name in ("leaver", "comer", "changed"):
             user = {"username": name, "role": "risk", "password": PASSWORD}
             http.post("/users", json=user).raise_for_status()
+        http.post("/webhooks", json={"url": "http://127.0.0.1:65535/"}).raise_for_status()
         for name in ("Ada", "Grace", "Edsger"):
             http.post("/clients", json={"name": name, "loan": 1000}).raise_for_status()
         for symbol in PRICES:

@@ -23,6 +23,8 @@ _RULES: Final = re.compile(
     r"decimal places|significant digits|out of( its)? bounds|account too large|is a currency pair|lies in the past"
     # an inline policy, whose members depend on each other
     r"|a policy asks something|give either|concentration raises|stand in rising order|goes with the other one"
+    # where a webhook may point
+    r"|^The URL |^The name |is not a public address|^Port "
 )
 #: A case is typed by what it holds before it is sent, which is of no concern here.
 _Case = schemathesis.Case[Any]
@@ -69,6 +71,8 @@ def before_call(_context: schemathesis.HookContext, case: _Case, kwargs: dict[st
             case.body = {"refresh_token": _log_in("comer")["refresh_token"]}
     elif _is_well_formed(case):
         case.body = _in_hundredths(case.body)
+    if name == "create_webhook" and _is_well_formed(case) and next(_turns) % 2 == 0:
+        case.body = {"url": "http://127.0.0.1:65535/"}
     if name == "follow_events" and (_is_positive(case) or "follow" not in case.query):
         case.query["follow"] = "false"  # it would never end
 

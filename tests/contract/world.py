@@ -9,7 +9,7 @@ import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 
-from app.models import CallState, CallType, Margin, MarginCall, Role
+from app.models import CallState, CallType, Event, Margin, MarginCall, Role, Webhook, WebhookDelivery
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
 from app.services import users as users_service
@@ -76,14 +76,26 @@ async def build_world(http: httpx.AsyncClient, app: FastAPI, provider: FakeProvi
             "callId": await _call(own, CallState.OPEN),
             "unconfirmedCallId": await _call(other, CallState.UNCONFIRMED),
             "symbol": "AAPL",
+            **await _webhook(),
         },
         bodies={
             "create_token": {"grant_type": "password", "username": "boss", "password": PASSWORD},
             "refresh_token": {"refresh_token": logins["boss"]["refresh_token"]},
+            "create_webhook": {"url": "https://93.184.215.14/"},  # needs no look-up; a test sends nothing
         },
         good={call: f"Bearer {access[name]}" for call, name in _CALLERS.items()},
         bad=_bad(access, logins["boss"]["refresh_token"], secret.encode()),
     )
+
+
+async def _webhook() -> dict[str, int]:
+    """Store a webhook with a delivery that was given up; return their ids."""
+    event = await Event.create(at=datetime.now(UTC), kind="state", client_id=1, data={})
+    webhook = await Webhook.create(url="https://93.184.215.14/", secret="whsec_AAAA")
+    delivery = await WebhookDelivery.create(
+        webhook_id=webhook.id, event_id=event.id, state="dead", next_attempt_at=datetime.now(UTC)
+    )
+    return {"webhookId": webhook.id, "deliveryId": delivery.id}
 
 
 _USERS = {"desk": "risk", "ada": "client", "spare": "risk", "gone": "admin", "left": "admin"}
