@@ -206,3 +206,41 @@ def test_quotes_that_are_not_the_prices_are_our_own_fault() -> None:
 
     with pytest.raises(AssertionError):
         explain(book, prices, Quotes(prices.price, np.array([2 * 10**8])), instruments, FLAT)
+
+
+@pytest.mark.parametrize(("desk", "expected"), [(4999, "named"), (5000, "named"), (5001, "desk")])
+def test_a_symbols_rate_is_the_policys_unless_the_desks_is_greater(desk: int, expected: str) -> None:
+    form = parse_policy({"id": "p", "version": "1", "title": "p", "house": {
+        "own_rates": {"id": "desk", "source": "made up"},
+        "symbols": {"A": {"id": "named", "source": "made up", "long": 0.5, "short": 1}},
+    }})  # fmt: skip
+    book, prices, instruments = columns({"A": ("100", "10")}, "0")
+    quotes = Quotes(prices.price, np.array([10**8]))
+
+    (position,) = explain(
+        book, prices, quotes, replace(instruments, house_rate=np.array([desk])), margin_rules(form)
+    ).positions
+
+    assert [line.id for line in rule_lines(form, position, usd_rate=10**8)] == [expected]
+
+
+def test_rules_that_raise_a_rate_stand_in_the_order_in_which_they_apply() -> None:
+    """30 %, twice, and 5 points: 300, 300 and 50 of 1,000."""
+    form = parse_policy({"id": "p", "version": "1", "title": "p", "house": {
+        "long": {"id": "base", "source": "made up", "rate": 0.3},
+        "leverage": {"id": "factor", "source": "made up"},
+        "concentration": {"style": "additive", "long": [
+            {"id": "tenth", "source": "made up", "above": 0.1, "add": 0.01},
+            {"id": "half", "source": "made up", "above": 0.5, "add": 0.05},
+        ]},
+    }})  # fmt: skip
+    book, prices, instruments = columns({"A": ("100", "10")}, "0")
+    quotes = Quotes(prices.price, np.array([10**8]))
+
+    (position,) = explain(
+        book, prices, quotes, replace(instruments, leverage=np.array([-20_000])), margin_rules(form)
+    ).positions
+
+    assert [(line.id, line.rate, line.amount) for line in rule_lines(form, position, usd_rate=10**8)] == [
+        ("base", 3000, 30_000), ("factor", 3000, 30_000), ("half", 500, 5_000),
+    ]  # fmt: skip
