@@ -52,6 +52,9 @@ async def bases(prices: Sequence[Evidence], *, now: datetime, stale_seconds: int
 
     Exchange calendars load on first need, about a second, in a thread.
     """
+    known = [basis for price in prices if (basis := _without_calendar(price, now=now)) is not None]
+    if len(known) == len(prices):
+        return known
     return await asyncio.to_thread(
         lambda: [price_basis(price, now=now, stale_seconds=stale_seconds) for price in prices]
     )
@@ -59,6 +62,17 @@ async def bases(prices: Sequence[Evidence], *, now: datetime, stale_seconds: int
 
 def price_basis(price: Evidence, *, now: datetime, stale_seconds: int) -> Basis:
     """Return the basis of one price at `now`; see DESIGN section 3 for the words."""
+    known = _without_calendar(price, now=now)
+    if known is not None:
+        return known
+    opens, closes = _sessions(_CALENDARS.get(price.exchange or "", _ANY_WEEKDAY))
+    if _open_seconds(opens, closes, price.market_time, now) > stale_seconds:
+        return "stale"
+    return "delayed" if _same_session(opens, closes, price.market_time, now) else "close"
+
+
+def _without_calendar(price: Evidence, *, now: datetime) -> Basis | None:
+    """Return the basis where source and age alone say it."""
     if price.source in ESTIMATES:
         return "estimate"
     if price.source == REPLAY:
@@ -66,12 +80,7 @@ def price_basis(price: Evidence, *, now: datetime, stale_seconds: int) -> Basis:
     age = (now - price.market_time).total_seconds()
     if age <= LIVE_SECONDS:
         return "live"
-    if age <= DELAYED_SECONDS:
-        return "delayed"
-    opens, closes = _sessions(_CALENDARS.get(price.exchange or "", _ANY_WEEKDAY))
-    if _open_seconds(opens, closes, price.market_time, now) > stale_seconds:
-        return "stale"
-    return "delayed" if _same_session(opens, closes, price.market_time, now) else "close"
+    return "delayed" if age <= DELAYED_SECONDS else None
 
 
 async def seconds_until_open(exchanges: Collection[str | None], *, now: datetime) -> float:

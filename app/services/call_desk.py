@@ -59,7 +59,7 @@ async def confirm(case_id: int, remark: Remark, *, caller: Caller, terms: CallTe
         short = _shortfall(account, case, terms)
         if not short:
             raise ConflictError(f"Client {case.client_id} is not short at the stored prices; cancel the call instead.")
-        step = await life.confirmed(case, short, seen, due=await terms.due(), actor=caller.username, note=remark.text)
+        step = life.confirmed(case, short, seen, due=await terms.due(), actor=caller.username, note=remark.text)
         return await _recorded(replace(step, after=remark.on(step.after)))
 
 

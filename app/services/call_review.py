@@ -223,11 +223,11 @@ async def _step(
         return life.partially_met(matter.standing, matter.shortfall, now=due.now) if acts else None
     seen = Evidence(await explain_account(matter.account, terms=terms.terms), audit_id)
     if matter.what is _What.OPEN:
-        return await life.opened(matter.account.client_id, matter.type, matter.shortfall, seen, due=due)
+        return life.opened(matter.account.client_id, matter.type, matter.shortfall, seen, due=due)
     if matter.what is _What.CONTINUE:
         return life.continued(matter.standing, matter.shortfall, is_stale=seen.is_stale, now=due.now)
     still = seen.is_stale
-    return None if still else await life.confirmed(matter.standing, matter.shortfall, seen, due=due, actor=MONITOR)
+    return None if still else life.confirmed(matter.standing, matter.shortfall, seen, due=due, actor=MONITOR)
 
 
 def _closed(case: Case, manners: Sequence[Manner], *, now: datetime) -> Step:

@@ -64,20 +64,17 @@ class CallTerms:
     clock: Clock
 
     async def due(self) -> "Due":
-        """Return the time, and what follows from it."""
-        return Due(await self.clock(), self.days)
+        """Return the time, and when a call of this moment is due."""
+        now = await self.clock()
+        return Due(now, {kind: await close_after(now, days=days) for kind, days in self.days.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A moment, and when a call of that moment is due."""
+    """A moment, and when a call of that moment is due, by type."""
 
     now: datetime
-    days: Mapping[CallType, int]
-
-    async def of(self, kind: CallType) -> datetime:
-        """Return when a call of this type is due."""
-        return await close_after(self.now, days=self.days[kind])
+    at: Mapping[CallType, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +152,7 @@ class Evidence:
         return self.basis == STALE
 
 
-async def opened(client_id: int, kind: CallType, shortfall: Decimal, seen: Evidence, *, due: Due) -> Step:
+def opened(client_id: int, kind: CallType, shortfall: Decimal, seen: Evidence, *, due: Due) -> Step:
     """Return the step that opens a case: `unconfirmed` on a stale basis."""
     policy = seen.explanation.policy
     case = Case(
@@ -166,7 +163,7 @@ async def opened(client_id: int, kind: CallType, shortfall: Decimal, seen: Evide
         amount=shortfall,
         outstanding=shortfall,
         opened_at=due.now,
-        due_at=await due.of(kind),
+        due_at=due.at[kind],
         closed_at=None,
         manner=None,
         restriction=None,
@@ -179,9 +176,7 @@ async def opened(client_id: int, kind: CallType, shortfall: Decimal, seen: Evide
     return Step(before=None, after=case, action="open", actor=MONITOR, at=due.now, snapshot=seen.snapshot)
 
 
-async def confirmed(
-    case: Case, shortfall: Decimal, seen: Evidence, *, due: Due, actor: str, note: str | None = None
-) -> Step:
+def confirmed(case: Case, shortfall: Decimal, seen: Evidence, *, due: Due, actor: str, note: str | None = None) -> Step:
     """Return the step that makes a case a call: for today's shortfall, due from today."""
     policy = seen.explanation.policy
     after = replace(
@@ -189,7 +184,7 @@ async def confirmed(
         state=CallState.OPEN,
         amount=shortfall,
         outstanding=shortfall,
-        due_at=await due.of(case.type),
+        due_at=due.at[case.type],
         policy_id=policy.id,
         policy_version=policy.version,
         price_basis=seen.basis,
