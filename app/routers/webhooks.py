@@ -14,7 +14,7 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
 WebhookId = Annotated[int, Path(alias="webhookId", ge=1, le=LARGEST_ID, description="The webhook's id.", examples=[1])]
 DeliveryId = Annotated[
-    int, Path(alias="deliveryId", ge=1, le=LARGEST_ID, description="The delivery's id.", examples=[7])
+    int, Path(alias="deliveryId", ge=1, le=LARGEST_ID, description="The delivery's id.", examples=[1])
 ]
 
 
@@ -100,6 +100,6 @@ async def list_webhook_deliveries(
     responses=problems(401, 403, 404, 409, 422, 503),
 )
 async def redeliver_webhook_delivery(webhook_id: WebhookId, delivery_id: DeliveryId, caller: AdminDep) -> DeliveryOut:
-    """Try a dead or delivered one again, from now and for three days; its `webhook-id` is the same."""
+    """Try it again, at once and for three days, whatever became of it; its `webhook-id` is the same."""
     delivery = await webhooks_service.redeliver(webhook_id, delivery_id, caller=caller)
     return DeliveryOut.model_validate(delivery)

@@ -36,7 +36,7 @@ class WebhookIn(In):
     url: str = Field(
         min_length=1,
         max_length=2000,
-        pattern=r"^[!-~]+$",
+        pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$",
         description="`https://`, a public host without credentials, port 80, 443 or from 1024 on.",
     )
     kinds: (
@@ -79,7 +79,7 @@ class DeliveryOut(Out):
         json_schema_extra={
             "examples": [
                 {
-                    "id": 7,
+                    "id": 1,
                     "eventId": 42,
                     "clientId": 1,
                     "state": "dead",

@@ -103,29 +103,31 @@ async def redeliver(webhook_id: int, delivery_id: int, *, caller: Caller) -> Web
     """
     Make a delivery due now, with all its attempts before it, whatever became of it; the receiver knows it by its id.
 
+    Later events of its client that wait for it are due after it.
+
     Raises:
         NotFoundError: there is no such delivery of that webhook.
-        ConflictError: it is on its way already, or its event is no longer kept.
+        ConflictError: its event is no longer kept.
     """
     async with in_transaction():
         delivery = await WebhookDelivery.filter(id=delivery_id, webhook_id=webhook_id).select_for_update().first()
         if delivery is None:
             raise NotFoundError(f"No delivery {delivery_id} of webhook {webhook_id}.")
-        if delivery.state == "pending":
-            raise ConflictError(f"Delivery {delivery_id} is pending: it is tried again by itself.")
         if not await Event.exists(id=delivery.event_id):
             raise ConflictError(f"Event {delivery.event_id} is no longer kept.")
-        before = {"state": delivery.state}
-        delivery.state, delivery.attempts, delivery.delivered_at = "pending", 0, None
-        delivery.next_attempt_at = datetime.now(UTC)
+        before, now = _audited_delivery(delivery), datetime.now(UTC)
+        delivery.state, delivery.attempts, delivery.delivered_at, delivery.next_attempt_at = "pending", 0, None, now
         await delivery.save(update_fields=["state", "attempts", "delivered_at", "next_attempt_at"])
+        if delivery.client_id is not None:
+            later = WebhookDelivery.filter(webhook_id=webhook_id, client_id=delivery.client_id, state="pending")
+            await later.filter(event_id__gt=delivery.event_id, attempts=0).update(next_attempt_at=now)
         change = Change(
             action="redeliver",
             entity="webhook_delivery",
             entity_id=delivery.id,
             client_id=delivery.client_id,
             before=before,
-            after={"state": delivery.state},
+            after=_audited_delivery(delivery),
         )
         await journal.record(change, actor=caller.username)
     return delivery
@@ -145,6 +147,10 @@ def _no_webhook(webhook_id: int) -> NotFoundError:
 def _audited(webhook: Webhook) -> dict[str, Any]:
     """Return what an auditor sees of a webhook: nothing of its secrets."""
     return {"url": webhook.url, "kinds": webhook.kinds}
+
+
+def _audited_delivery(delivery: WebhookDelivery) -> dict[str, Any]:
+    return {"state": delivery.state, "attempts": delivery.attempts}
 
 
 def _change(

@@ -36,12 +36,13 @@ def server(server_database: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def _seed(server: Server) -> None:
-    """Store what the document's examples speak of: users 2 to 4, clients 1 to 3, AAPL."""
+    """Store what the document's examples speak of: users 2 to 4, clients 1 to 3, AAPL, two webhooks."""
     with server.caller() as http:
         for name in ("leaver", "comer", "changed"):
             user = {"username": name, "role": "risk", "password": PASSWORD}
             http.post("/users", json=user).raise_for_status()
-        http.post("/webhooks", json={"url": "http://127.0.0.1:65535/"}).raise_for_status()
+        for _ in range(2):
+            http.post("/webhooks", json={"url": "http://127.0.0.1:65535/"}).raise_for_status()
         for name in ("Ada", "Grace", "Edsger"):
             http.post("/clients", json={"name": name, "loan": 1000}).raise_for_status()
         for symbol in PRICES:

@@ -18,6 +18,8 @@ _ANSWERS: Final = Path(os.environ["ANSWERS_FILE"])  # noqa: TID251 - likewise
 #: The admin, who calls, and the users who log in and out: no case may change them; it changes the last one instead.
 _KEPT_USERS: Final = {1.0, 2.0, 3.0}
 _CHANGED_USER: Final = 4
+#: Gets the events of the seeded clients.
+_KEPT_WEBHOOK: Final = 1
 #: What a number or a symbol must be beyond what JSON Schema says without rounding errors of its own.
 _RULES: Final = re.compile(
     r"decimal places|significant digits|out of( its)? bounds|account too large|is a currency pair|lies in the past"
@@ -64,6 +66,8 @@ def before_call(_context: schemathesis.HookContext, case: _Case, kwargs: dict[st
     name = case.operation.definition.raw["operationId"]
     if name == "update_user" and _as_number(case.path_parameters.get("userId")) in _KEPT_USERS:
         case.path_parameters["userId"] = _CHANGED_USER
+    if name == "delete_webhook" and _as_number(case.path_parameters.get("webhookId")) == _KEPT_WEBHOOK:
+        case.path_parameters["webhookId"] = _KEPT_WEBHOOK + 1
     if name in {"create_token", "refresh_token"} and _is_well_formed(case) and next(_turns) % 2 == 0:
         if name == "create_token":
             case.body = {"grant_type": "password", "username": "comer", "password": _PASSWORD}

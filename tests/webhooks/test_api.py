@@ -147,14 +147,28 @@ async def test_redelivery_is_due_at_once_and_is_audited(admin: httpx.AsyncClient
     assert (entry.action, entry.client_id) == ("redeliver", 1)
 
 
-async def test_pending_delivery_and_one_whose_event_is_gone_are_not_redelivered(admin: httpx.AsyncClient) -> None:
+async def test_pending_delivery_is_tried_at_once_and_what_waits_for_it_after_it(admin: httpx.AsyncClient) -> None:
     made = await created(admin)
-    pending, gone = await delivered(made["id"], "pending"), await delivered(made["id"], "dead")
+    first, later = await delivered(made["id"], "pending"), await delivered(made["id"], "pending")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await WebhookDelivery.filter(webhook_id=made["id"]).update(next_attempt_at=tomorrow)
+    await WebhookDelivery.filter(id=first.id).update(attempts=9)
+
+    answer = await admin.post(f"/webhooks/{made['id']}/deliveries/{first.id}/redeliver")
+
+    assert answer.status_code == 200
+    for expected in (first, later):
+        (claimed,) = await delivery_service.claim(made["id"], limit=8, lease_seconds=30)
+        assert (claimed.id, claimed.attempts) == (expected.id, 1)
+        await delivery_service.settle_delivered(claimed)
+
+
+async def test_delivery_whose_event_is_gone_is_not_made_again(admin: httpx.AsyncClient) -> None:
+    made = await created(admin)
+    gone = await delivered(made["id"], "dead")
     await Event.filter(id=gone.event_id).delete()
 
-    for delivery in (pending, gone):
-        answer = await admin.post(f"/webhooks/{made['id']}/deliveries/{delivery.id}/redeliver")
-        assert answer.status_code == 409
+    assert (await admin.post(f"/webhooks/{made['id']}/deliveries/{gone.id}/redeliver")).status_code == 409
 
 
 async def test_deliveries_are_kept_as_long_as_their_events(admin: httpx.AsyncClient) -> None:
