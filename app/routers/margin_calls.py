@@ -24,6 +24,12 @@ router = APIRouter(prefix="/margin-calls", tags=["margin calls"])
 CallId = Annotated[int, Path(alias="callId", ge=1, le=LARGEST_ID, description="The call's id.", examples=[1])]
 _MOST_RECORDS: Final = 50_000
 _CSV: Final = "text/csv"
+_CSV_ANSWER: Final = {
+    "schema": {"type": "string"},
+    "example": "date,id,clientId,name,type,amount,outstanding,state,opened_at,due_at,met_at,manner,policy\r\n"
+    "2026-01-30,1,3,Cleo,house,1700.0,1700.0,open,2026-01-30T15:30:00Z,2026-02-06T21:00:00Z,"
+    "2026-02-03T16:12:00Z,deposit,flat 1\r\n",
+}
 #: A cell that begins so is a formula to a spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -64,7 +70,7 @@ async def list_margin_calls(
     operation_id="get_daily_record",
     summary="Get the daily record of FINRA 4220",
     response_model=list[DailyRecordOut],
-    responses=problems(401, 403, 422, 503) | {200: {"content": {_CSV: {"schema": {"type": "string"}}}}},
+    responses=problems(401, 403, 422, 503) | {200: {"content": {_CSV: _CSV_ANSWER}}},
 )
 async def get_daily_record(
     request: Request,
