@@ -5,13 +5,14 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.requests import HTTPConnection
+from pydantic import WithJsonSchema
 
 from app.errors import InvalidInputError
 from app.routers.deps import SessionDep, StreamsDep
 from app.routers.errors import problems
 from app.routers.event_response import EventStreamResponse, frames
 from app.schemas.base import LARGEST_ID
-from app.schemas.event import SSE_EXAMPLE, KindIn
+from app.schemas.event import SSE_EXAMPLE, SSE_SCHEMA, KindIn
 from app.services import clients as clients_service
 from app.services.stream import Filter, Kind, Stream, Wish, visible_client
 
@@ -24,7 +25,7 @@ _DOCUMENTED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Server-sent events, for as long as you stay.",
         "content": {
-            "text/event-stream": {"schema": {"type": "string"}, "example": SSE_EXAMPLE},
+            "text/event-stream": {"schema": SSE_SCHEMA, "example": SSE_EXAMPLE},
         },
     }
 }
@@ -35,7 +36,9 @@ def get_after(
         int | None, Query(ge=0, le=LARGEST_ID, description="Resume behind this event, as `Last-Event-ID` does.")
     ] = None,
     header: Annotated[
-        int | None, Header(alias="Last-Event-ID", ge=0, le=LARGEST_ID, description="Resume behind this event.")
+        int | None,
+        Header(alias="Last-Event-ID", ge=0, le=LARGEST_ID, description="Resume behind this event."),
+        WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LARGEST_ID}),  # a header cannot be null
     ] = None,
 ) -> int | None:
     """Return behind which event to resume; the header is the newer one where both are sent."""

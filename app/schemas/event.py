@@ -1,7 +1,7 @@
 """The stream on the wire."""
 
 import json
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
@@ -16,8 +16,18 @@ _EXAMPLE: JsonDict = {
     "symbol": None,
     "data": {"from": "warning", "to": "call"},
 }
-#: The same over server-sent events.
-SSE_EXAMPLE = f"event: state\ndata: {json.dumps(_EXAMPLE)}\nid: 42\n\n"
+#: The same as a block of server-sent events: its fields.
+SSE_EXAMPLE: Final[JsonDict] = {"event": "state", "data": json.dumps(_EXAMPLE), "id": "42"}
+#: What each block is; `data` is an event as JSON.
+SSE_SCHEMA: Final[JsonDict] = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "retry": {"type": "integer", "minimum": 0},
+    },
+}
 
 
 class EventOut(Out):
