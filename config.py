@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     #: Business days until a call is due, by whose requirement is not met.
     house_call_days: int = Field(default=5, ge=1, le=60)
     exchange_call_days: int = Field(default=2, ge=1, le=60)
+    #: How long a client that was written to is left alone before its calls are looked at: writes come in steps.
+    call_settle_seconds: float = Field(default=2, ge=0, le=60)
     #: Whether this process may refresh prices and look after margin calls; of all that may, one does.
     monitor: bool = True
 

@@ -207,7 +207,7 @@ def _leader(app: FastAPI, database: Database, listener: Listener) -> Leader:
     pace = Pace(0.5 / settings.replay_pace if is_replay else settings.poll_seconds, is_replay=is_replay)
     return Leader(
         database,
-        reviewer=Reviewer(app.state.book, terms=terms),
+        reviewer=Reviewer(app.state.book, terms=terms, settle_seconds=settings.call_settle_seconds),
         refresher=Refresher(app.state.provider, base_currency=settings.base_currency, pace=pace),
         signal=listener.signal("book"),
         terms=terms,

@@ -35,11 +35,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The book before and after; `rows` of the new one that were valued again, None = all."""
+    """
+    The book before and after; `rows` of the new one that were valued again, None = all.
+
+    `written` are clients whose positions, loan or rate somebody changed.
+    """
 
     before: Valued | None
     after: Valued
     rows: NDArray[np.int64] | None
+    written: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,4 +190,4 @@ def _updated(
     ids = after.holdings.book.client_ids
     rows = np.searchsorted(ids, touched)
     rows = rows[(rows < len(ids)) & (ids[np.minimum(rows, len(ids) - 1)] == touched)] if len(ids) else rows[:0]
-    return Update(before, after, rows)
+    return Update(before, after, rows, clients)

@@ -1,6 +1,7 @@
 """Keeps cases and states in step with the resident book: sees who needs something, and has it done."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, TypeVar
@@ -32,11 +33,17 @@ class Reviewer:
     Follows a book from `start` to `stop`; `catch_up` does what there is to do.
 
     Between two looks it remembers which clients the book valued again, so that a price change costs what it touches.
+
+    A client that somebody writes to is left alone for `settle_seconds`, since a change often comes in steps: a loan
+    first, then the positions that it paid for. A price that moves meanwhile does not wait.
     """
 
-    def __init__(self, book: LiveBook, *, terms: CallTerms) -> None:
+    def __init__(self, book: LiveBook, *, terms: CallTerms, settle_seconds: float = 0) -> None:
         self._book = book
         self._terms = terms
+        self._settle_seconds = settle_seconds
+        #: When to look at clients that were written to.
+        self._settling: dict[int, float] = {}
         self._lock = asyncio.Lock()
         self._standing: Standing | None = None
         #: Client ids; None = all.
@@ -60,6 +67,7 @@ class Reviewer:
         """Forget everything; another process goes on."""
         self._standing = None
         self._touched = None
+        self._settling.clear()
 
     async def catch_up(self, *, recheck: bool = False) -> None:
         """
@@ -73,7 +81,7 @@ class Reviewer:
             standing, touched, self._touched = self._standing, self._touched, []
             assert standing is not None, "started"
             ids = valued.holdings.book.client_ids
-            rows = np.arange(len(ids)) if touched is None else _rows(ids, touched)
+            rows = np.arange(len(ids)) if touched is None else _rows(ids, [*touched, self._settled()])
             if recheck:
                 rows = np.union1d(rows, _rows(ids, [standing.watched()]))
             await self._attend(valued, standing, rows)
@@ -114,8 +122,21 @@ class Reviewer:
             return
         if update.rows is None:
             self._touched = None
-        else:
-            self._touched.append(update.after.holdings.book.client_ids[update.rows])
+            return
+        touched = update.after.holdings.book.client_ids[update.rows]
+        if self._settle_seconds:
+            due = time.monotonic() + self._settle_seconds
+            self._settling |= dict.fromkeys(update.written, due)
+            touched = touched[~np.isin(touched, list(update.written))]
+        self._touched.append(touched)
+
+    def _settled(self) -> NDArray[np.int64]:
+        """Return the clients that nobody has written to for a while, each once."""
+        now = time.monotonic()
+        settled = [client_id for client_id, due in self._settling.items() if due <= now]
+        for client_id in settled:
+            del self._settling[client_id]
+        return np.array(settled, np.int64)
 
 
 def _rows(client_ids: NDArray[np.int64], touched: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
