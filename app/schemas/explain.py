@@ -71,14 +71,12 @@ _EXPLANATION: JsonDict = {
 
 
 class RuleOut(Out):
-    """A rule behind a requirement."""
+    """What a rule adds to what a layer asks; the lines of a layer add up to its rate and its requirement."""
 
     id: str
     layer: Literal["exchange", "house"]
-    rate: NumberOut | None = Field(
-        description="Fraction of value that this rule asks; null: it asks an amount a share."
-    )
-    amount: NumberOut | None = Field(description="What the layer asks by it; null where a later rule replaced it.")
+    rate: NumberOut = Field(description="Fraction of value that this rule adds.")
+    amount: NumberOut = Field(description="What it adds; more than rate x value where an amount a share binds.")
     source: str
 
 

@@ -10,9 +10,8 @@ from app.engine import credit, cures
 from app.engine import explain as engine
 from app.engine.units import PRICE_SCALE, QUANTITY_SCALE, RATE_SCALE, unscaled
 from app.errors import ConflictError
+from app.policies import describe
 from app.policies.active import ActivePolicy, PolicyName
-from app.policies.applied import exchange_rules, house_rules
-from app.policies.form import Rule
 from app.services import basis as basis_service
 from app.services.access import Caller, no_client
 from app.services.account import Account, Line, columns, load_account
@@ -37,12 +36,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """A rule behind a requirement."""
+    """What a rule adds to what a layer asks; the lines of a layer add up to its rate and its requirement."""
 
     id: str
     layer: Literal["exchange", "house"]
-    rate: Decimal | None
-    amount: Decimal | None
+    rate: Decimal
+    amount: Decimal
     source: str
 
 
@@ -186,8 +185,11 @@ async def _bases(held: Sequence[Line], *, now: datetime, stale_seconds: int) -> 
 def _explanation(
     explained: engine.Explanation, account: Account, bases: Sequence[Basis], policy: ActivePolicy, now: datetime
 ) -> Explanation:
+    def rules_of(position: engine.PositionExplanation) -> list[RuleLine]:
+        return [_rule(rule) for rule in describe.rule_lines(policy.form, position, usd_rate=account.usd_rate)]
+
     lines = zip(explained.positions, account.held, bases, strict=True)
-    positions = [_position(position, line, basis, policy, now) for position, line, basis in lines]
+    positions = [_position(position, line, basis, rules_of(position), now) for position, line, basis in lines]
     made = [part.market_time for line in account.held for part in (line.quote, line.rate) if part is not None]
     return Explanation(
         timestamp=now,
@@ -215,7 +217,7 @@ def _explanation(
 
 
 def _position(
-    position: engine.PositionExplanation, line: Line, basis: Basis, policy: ActivePolicy, now: datetime
+    position: engine.PositionExplanation, line: Line, basis: Basis, rules: list[RuleLine], now: datetime
 ) -> PositionLine:
     assert line.currency is not None and line.quote is not None, "an explained position has a price"  # noqa: PT018 - one fact
     return PositionLine(
@@ -227,7 +229,7 @@ def _position(
         basis=basis,
         age_seconds=max(0, int((now - line.quote.market_time).total_seconds())),
         market_value=money(position.market_value),
-        rules=_rules(position, line, policy),
+        rules=rules,
         exchange_requirement=money(position.exchange.requirement) if position.exchange else None,
         house_requirement=money(position.house.requirement) if position.house else None,
         margin_requirement=money(position.margin_requirement),
@@ -236,34 +238,8 @@ def _position(
     )
 
 
-def _rules(position: engine.PositionExplanation, line: Line, policy: ActivePolicy) -> list[RuleLine]:
-    """Return the rules that gave each layer's requirement, in the order they were applied."""
-    is_long = position.quantity > 0
-    rules: list[RuleLine] = []
-    if position.exchange:
-        found = exchange_rules(policy.form, position.exchange.code, is_long=is_long)
-        rules += _layer("exchange", found, position.exchange)
-    if position.house:
-        found = house_rules(
-            policy.form, position.house.code, is_long=is_long, symbol=line.symbol, desk_rate=line.house_rate
-        )
-        rules += _layer("house", found, position.house)
-    return rules
-
-
-def _layer(layer: Literal["exchange", "house"], rules: Sequence[Rule], line: engine.LayerLine) -> list[RuleLine]:
-    """Return a layer's rules; each contributes to one rate and one amount, which the last of them carries."""
-    carried = [False] * (len(rules) - 1) + [True]
-    return [
-        RuleLine(
-            id=rule.id,
-            layer=layer,
-            rate=unscaled(line.rate, RATE_SCALE) if last else None,
-            amount=money(line.requirement) if last else None,
-            source=rule.source,
-        )
-        for rule, last in zip(rules, carried, strict=False)
-    ]
+def _rule(line: describe.RuleLine) -> RuleLine:
+    return RuleLine(line.id, line.layer, unscaled(line.rate, RATE_SCALE), money(line.amount), line.source)
 
 
 def _cures(found: cures.Cures) -> Cures:

@@ -51,7 +51,7 @@ class Valued:
 
     @cached_property
     def distances(self) -> Distances:
-        """Distances of every client, computed when first asked for: about 60 revaluations."""
+        """Distances of every client, computed when first asked for: some hundred revaluations."""
         return self._distances(self.holdings.book)
 
     def distances_of(self, rows: NDArray[np.int64]) -> Distances:

@@ -105,3 +105,12 @@ async def test_the_book_is_the_desks(risk: AsyncClient, login_as: LoginAs, clien
 @pytest.mark.parametrize("query", ["?sort=name", "?state=bad", "?limit=0", "?limit=1001", "?after=17", "?after=x~1"])
 async def test_what_makes_no_sense_is_refused(risk: AsyncClient, query: str) -> None:
     assert (await risk.get(f"/margin{query}")).status_code == 422
+
+
+async def test_a_published_warning_is_a_warning(risk: AsyncClient, provider: FakeProvider) -> None:
+    # lukelittle, FINRA 4210 margin risk monitor: 500 at 280, loan 100,000: excess 5,000, at most 5 % of the value
+    client_id = await client_with(risk, provider, {"TSLA": (500, "280")}, loan=100_000)
+
+    [item] = (await book(risk))["items"]
+
+    assert (item["clientId"], item["state"]) == (client_id, "warning")
