@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from app.routers.deps import AfterId, CallerDep, CallTermsDep, Limit, StaffDep, link_next
 from app.routers.errors import problems
-from app.schemas.base import LARGEST_ID, TimestampIn
+from app.schemas.base import LARGEST_ID, DateIn, TimestampIn
 from app.schemas.call import CaseOut, DailyRecordOut, ExtensionIn, MarginCallOut, NoteIn, ReasonIn, Type
 from app.services import call_desk
 from app.services import calls as calls_service
@@ -76,7 +76,7 @@ async def get_daily_record(
     request: Request,
     response: Response,
     _: StaffDep,
-    day: Annotated[date, Query(alias="date", description="A day in New York.", examples=["2026-01-30"])],
+    day: Annotated[DateIn, Query(alias="date", description="A day in New York.", examples=["2026-01-30"])],
     form: Annotated[
         Literal["json", "csv"] | None, Query(alias="format", description="Unset: as `Accept` says.")
     ] = None,

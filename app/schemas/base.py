@@ -1,7 +1,7 @@
 """What all wire formats share: strict input, exact numbers, UTC timestamps, problem documents."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -141,12 +141,14 @@ def _utc(value: datetime) -> datetime:
 def _from_iso_text(value: object) -> object:
     """Refuse a bare number, which would count as seconds since 1970."""
     if not isinstance(value, str) or not _ISO_DATE.match(value):
-        raise ValueError("must be an ISO 8601 timestamp, for example 2026-01-31T00:00:00Z")
+        raise ValueError("must be written as ISO 8601 does, for example 2026-01-31T00:00:00Z or 2026-01-31")
     return value
 
 
 #: ISO 8601 with a zone.
 TimestampIn = Annotated[datetime, BeforeValidator(_from_iso_text), AfterValidator(_utc)]
+#: A day, as ISO 8601 writes it.
+DateIn = Annotated[date, BeforeValidator(_from_iso_text)]
 #: UTC, ISO 8601, `Z`.
 TimestampOut = datetime
 

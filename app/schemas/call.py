@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
 from app.schemas.base import In, NumberOut, Out, TimestampIn, TimestampOut
-from app.schemas.explain import ExplanationOut
+from app.schemas.explain import EXPLANATION, ExplanationOut
 from app.schemas.policy import PolicyOut
 
 Type = Literal["house", "exchange"]
@@ -29,6 +29,14 @@ _CALL: JsonDict = {
     "restriction": None,
     "policy": {"id": "flat", "version": "1"},
     "price_basis": "live",
+}
+_OPENED: JsonDict = {
+    "at": "2026-01-30T15:30:00Z",
+    "from_state": None,
+    "to_state": "open",
+    "actor": "monitor",
+    "amount": 1700.0,
+    "note": None,
 }
 _MANNER = "deposit, securities, sale, appreciation, rule_change; several between commas, the most effective first."
 
@@ -68,6 +76,14 @@ class HistoryOut(Out):
 
 class CaseOut(MarginCallOut):
     """A margin call with what opened it and everything that happened to it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                _CALL | {"snapshot": EXPLANATION, "history": [_OPENED], "liquidations_12_months": 0},
+            ]
+        }
+    )
 
     snapshot: ExplanationOut = Field(description="The explanation that reproduces `amount` to the cent.")
     history: list[HistoryOut]

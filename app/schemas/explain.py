@@ -14,7 +14,7 @@ Basis = Literal["live", "delayed", "close", "estimate", "stale"]
 
 #: 100 shares at 200 make 20,000; a quarter of it is 5,000; a loan of 12,000 leaves 8,000, and the call begins where
 #: 0.75 x value = 12,000, at 16,000.
-_EXPLANATION: JsonDict = {
+EXPLANATION: JsonDict = {
     "timestamp": "2026-01-30T15:00:12Z",
     "prices_as_of": "2026-01-30T15:00:00Z",
     "clientId": 1,
@@ -136,7 +136,7 @@ class InterestOut(Out):
 class ExplanationOut(Out):
     """A client's margin with what every figure is made of."""
 
-    model_config = ConfigDict(populate_by_name=True, json_schema_extra={"examples": [_EXPLANATION]})
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra={"examples": [EXPLANATION]})
 
     timestamp: TimestampOut = Field(description="When this was computed.")
     prices_as_of: TimestampOut | None = Field(description="When the oldest of the prices was made; null: no positions.")
