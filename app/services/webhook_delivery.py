@@ -11,19 +11,22 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tortoise import connections
 
 from app.models import Webhook
 from app.services.stream import StreamEvent
 
+DeliveryState = Literal["pending", "delivered", "dead"]
+
 #: Events that one statement makes deliveries of, for each webhook.
 PAGE: Final = 1_000
 _MOST_ERROR_CHARACTERS: Final = 500
 
 #: The webhook's row is locked, so its deliveries are made in the order of events; another process that makes them is
-#: left alone. Events that it does not want move the position too.
+#: left alone. Events that it does not want move the position too. What has to wait for an earlier delivery that failed
+#: is not due before that one, so that nobody looks at it in vain.
 _FAN_OUT: Final = """
 with hook as materialized (
     select id, position, kinds from webhook where position < (select max(id) from event) order by id
@@ -35,7 +38,11 @@ with hook as materialized (
     ) next
 ), stored as (
     insert into webhook_delivery (webhook_id, event_id, client_id, state, attempts, next_attempt_at, created_at)
-    select webhook_id, id, client_id, 'pending', 0, clock_timestamp(), clock_timestamp()
+    select webhook_id, id, client_id, 'pending', 0, coalesce((
+        select case when last_error is not null then next_attempt_at end from webhook_delivery earliest
+        where earliest.webhook_id = page.webhook_id and earliest.client_id = page.client_id and state = 'pending'
+        order by event_id limit 1
+    ), clock_timestamp()), clock_timestamp()
     from page where kinds is null or kinds = 'null'::jsonb or kinds ? kind order by id
     on conflict (webhook_id, event_id) do nothing
 )
@@ -48,21 +55,22 @@ returning seen.events
 _WAITING: Final = """
 select webhook.id, exists (
     select from webhook_delivery delivery
-    where delivery.webhook_id = webhook.id and state = 'pending' and next_attempt_at <= clock_timestamp()
+    where delivery.webhook_id = webhook.id and state = 'pending' and next_attempt_at <= statement_timestamp()
 ) as is_due
 from webhook order by webhook.id
 """
 
+#: What holds up a delivery is the client's earliest that is pending: one step in an index, whatever the planner knows.
 #: A row that another process claimed meanwhile is skipped while it is locked, and is not due any more afterwards.
 _CLAIM: Final = """
 with due as materialized (
     select mine.id from webhook_delivery mine
-    where mine.webhook_id = $1 and mine.state = 'pending' and mine.next_attempt_at <= clock_timestamp()
-      and not exists (
-        select from webhook_delivery earlier
-        where earlier.webhook_id = mine.webhook_id and earlier.client_id = mine.client_id
-          and earlier.state = 'pending' and earlier.event_id < mine.event_id
-      )
+    where mine.webhook_id = $1 and mine.state = 'pending' and mine.next_attempt_at <= statement_timestamp()
+      and (mine.client_id is null or mine.id = (
+        select id from webhook_delivery earliest
+        where earliest.webhook_id = mine.webhook_id and earliest.client_id = mine.client_id and state = 'pending'
+        order by event_id limit 1
+      ))
     order by mine.next_attempt_at, mine.event_id limit $2
     for update skip locked
 ), claimed as (
@@ -78,25 +86,20 @@ from claimed join webhook on webhook.id = claimed.webhook_id join event on event
 order by event.id
 """
 
-#: An attempt that took longer than its lease has lost its say: `attempts` has moved on.
-_DELIVERED: Final = """
-update webhook_delivery set state = 'delivered', delivered_at = clock_timestamp(), last_error = null
-where id = $1 and attempts = $2 and state = 'pending'
-"""
-
-#: Later events of the client wait as long as this one, so that what cannot be sent yet is not looked at either.
-_FAILED: Final = """
-with failed as (
+#: An attempt that took longer than its lease has lost its say: `attempts` has moved on. Later events of the client are
+#: due when this one is tried again, or at once where it holds them up no more.
+_SETTLE: Final = """
+with settled as (
     update webhook_delivery
-    set state = case when $4::float8 is null then 'dead' else 'pending' end, last_error = $3,
-        next_attempt_at = clock_timestamp() + coalesce($4, 0) * interval '1 second'
+    set state = $3::text, last_error = $4, next_attempt_at = clock_timestamp() + $5 * interval '1 second',
+        delivered_at = case when $3::text = 'delivered' then clock_timestamp() end
     where id = $1 and attempts = $2 and state = 'pending'
-    returning webhook_id, client_id, event_id, state, next_attempt_at
+    returning webhook_id, client_id, event_id, next_attempt_at
 )
-update webhook_delivery later set next_attempt_at = greatest(later.next_attempt_at, failed.next_attempt_at)
-from failed
-where failed.state = 'pending' and later.webhook_id = failed.webhook_id and later.client_id = failed.client_id
-  and later.state = 'pending' and later.event_id > failed.event_id
+update webhook_delivery later set next_attempt_at = settled.next_attempt_at
+from settled
+where later.webhook_id = settled.webhook_id and later.client_id = settled.client_id
+  and later.state = 'pending' and later.event_id > settled.event_id
 """
 
 _PRUNE: Final = "delete from webhook_delivery where event_id < (select min(id) from event)"
@@ -163,13 +166,18 @@ async def claim(webhook_id: int, *, limit: int, lease_seconds: float) -> list[Cl
 
 async def settle_delivered(delivery: Claimed) -> None:
     """Store that the receiver took it."""
-    await connections.get("default").execute_query(_DELIVERED, [delivery.id, delivery.attempts])
+    await _settle(delivery, "delivered", error=None, wait_seconds=0.0)
 
 
 async def settle_failed(delivery: Claimed, *, error: str, wait_seconds: float | None) -> None:
     """Store that it did not, and when to try again; None = never: it is dead, and holds up nothing any more."""
-    parameters = [delivery.id, delivery.attempts, error[:_MOST_ERROR_CHARACTERS], wait_seconds]
-    await connections.get("default").execute_query(_FAILED, parameters)
+    state: DeliveryState = "dead" if wait_seconds is None else "pending"
+    await _settle(delivery, state, error=error[:_MOST_ERROR_CHARACTERS], wait_seconds=wait_seconds or 0.0)
+
+
+async def _settle(delivery: Claimed, state: DeliveryState, *, error: str | None, wait_seconds: float) -> None:
+    parameters = [delivery.id, delivery.attempts, state, error, wait_seconds]
+    await connections.get("default").execute_query(_SETTLE, parameters)
 
 
 async def prune() -> None:

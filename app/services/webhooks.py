@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from tortoise.functions import Max
 from tortoise.transactions import in_transaction
@@ -14,9 +14,8 @@ from app.services.access import Caller
 from app.services.events import DurableKind
 from app.services.journal import Change
 from app.services.webhook_address import Addresses
+from app.services.webhook_delivery import DeliveryState
 from app.services.webhook_signature import new_secret
-
-DeliveryState = Literal["pending", "delivered", "dead"]
 
 MOST_WEBHOOKS: Final = 100
 #: How long the secret before a rotation goes on to sign, beside the new one.

@@ -331,6 +331,23 @@ async def test_attempt_that_outlived_its_lease_has_lost_its_say(committed: None)
     assert (delivery.state, delivery.attempts, delivery.last_error) == ("delivered", 2, None)
 
 
+async def test_what_waits_for_a_failed_delivery_is_not_due_before_it_and_due_right_after_it(committed: None) -> None:
+    webhook = await hook("https://93.184.215.14/")
+    await publish(1)
+    await delivery_service.fan_out()
+    (first,) = await delivery_service.claim(webhook.id, limit=8, lease_seconds=30)
+    await delivery_service.settle_failed(first, error="answered 500", wait_seconds=0.3)
+    await publish(1)
+    await delivery_service.fan_out()
+
+    assert await delivery_service.waiting() == {webhook.id: False}
+    await asyncio.sleep(0.3)
+    (again,) = await delivery_service.claim(webhook.id, limit=8, lease_seconds=30)
+    assert again.id == first.id
+    await delivery_service.settle_delivered(again)
+    assert await delivery_service.waiting() == {webhook.id: True}
+
+
 async def test_event_is_made_a_delivery_of_once(committed: None) -> None:
     webhook = await hook("https://93.184.215.14/")
     ids = await publish(*range(1, 51))
