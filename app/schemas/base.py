@@ -71,6 +71,7 @@ def no_default(schema: JsonDict) -> None:
 EXACT = (BeforeValidator(_from_json_number), AfterValidator(_exact))
 _TRILLION = Decimal(10) ** 12
 _PRICE_LIMIT = Decimal(10) ** 10
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 #: Units of a stock, at most 6 decimals; negative = short; never 0.
@@ -141,14 +142,23 @@ def _utc(value: datetime) -> datetime:
 def _from_iso_text(value: object) -> object:
     """Refuse a bare number, which would count as seconds since 1970."""
     if not isinstance(value, str) or not _ISO_DATE.match(value):
-        raise ValueError("must be written as ISO 8601 does, for example 2026-01-31T00:00:00Z or 2026-01-31")
+        raise ValueError("must be an ISO 8601 timestamp, for example 2026-01-31T00:00:00Z")
     return value
 
 
 #: ISO 8601 with a zone.
 TimestampIn = Annotated[datetime, BeforeValidator(_from_iso_text), AfterValidator(_utc)]
+
+
+def _from_iso_day(value: object) -> object:
+    """Refuse a bare number, which would count as seconds since 1970."""
+    if not isinstance(value, str) or not _ISO_DAY.fullmatch(value):
+        raise ValueError("must be a day as ISO 8601 writes it, for example 2026-01-31")
+    return value
+
+
 #: A day, as ISO 8601 writes it.
-DateIn = Annotated[date, BeforeValidator(_from_iso_text)]
+DateIn = Annotated[date, BeforeValidator(_from_iso_day)]
 #: UTC, ISO 8601, `Z`.
 TimestampOut = datetime
 
