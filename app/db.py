@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import structlog
-from tortoise import Tortoise
+from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException, DBConnectionError
 from tortoise.migrations.api import migrate as tortoise_migrate
 
@@ -155,11 +155,9 @@ async def migrate(database: Database) -> None:
 
 
 async def _apply_migrations(database: Database) -> None:
-    """Run what is not applied yet, however long a large table takes."""
-    try:
+    """Run what is not applied yet, however long a large table takes, beside whatever else is connected."""
+    async with TortoiseContext():
         await tortoise_migrate(config=tortoise_config(replace(database, statement_timeout_seconds=0)))
-    finally:
-        await Tortoise.close_connections()
 
 
 @asynccontextmanager
@@ -170,13 +168,12 @@ async def session(database: Database) -> AsyncIterator[None]:
     Raises:
         StartupError: the database went away meanwhile.
     """
-    await Tortoise.init(config=tortoise_config(database))
     try:
-        yield
+        async with TortoiseContext() as context:
+            await context.init(config=tortoise_config(database))
+            yield
     except DATABASE_DOWN as error:
         raise StartupError(f"the database went away: {str(error) or type(error).__name__}") from error
-    finally:
-        await Tortoise.close_connections()
 
 
 def known_migrations() -> set[str]:

@@ -117,7 +117,9 @@ class WebhookDelivery(Model):
                 condition={"state": "pending"},
             ),
             PartialIndex(
-                name="webhook_delivery_by_time", fields=("webhook_id", "next_attempt_at"), condition={"state": "pending"}
+                name="webhook_delivery_by_time",
+                fields=("webhook_id", "next_attempt_at"),
+                condition={"state": "pending"},
             ),
         )
         constraints = (

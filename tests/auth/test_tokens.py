@@ -44,11 +44,15 @@ def unsigned(header: object, signature: str = "") -> str:
 
 
 def test_a_token_names_its_user_and_generation(signer: TokenSigner) -> None:
-    assert signer.read(signer.issue(AccessClaims(user_id=7, generation=3))) == AccessClaims(user_id=7, generation=3)
+    read = signer.read(signer.issue(AccessClaims(user_id=7, generation=3)))
+
+    assert (read.user_id, read.generation) == (7, 3)
 
 
 def test_the_claims_of_these_tests_are_good_unless_changed(signer: TokenSigner) -> None:
-    assert signer.read(signer.sign(claims())) == AccessClaims(user_id=7, generation=0)
+    read = signer.read(signer.sign(claims()))
+
+    assert (read.user_id, read.generation) == (7, 0)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_the_claims_of_these_tests_are_good_unless_changed(signer: TokenSigner) 
     [
         *({name: ...} for name in ("iss", "aud", "sub", "iat", "exp", "jti", "gen")),
         {"exp": int(time.time()) - 1},
-        {"nbf": int(time.time()) + 60},
+        {"nbf": int(time.time()) + 86_400},
         {"iss": "someone-else"},
         {"aud": "another-service"},
         {"sub": "admin"},
