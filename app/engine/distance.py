@@ -65,8 +65,8 @@ def distances(
     """
     Compute every client's distance to its nearest boundaries.
 
-    Cost: 80 to 220 revaluations of a client under rates alone, more under concentration, on `threads` threads (default: one a core) where the book is
-    large. The result does not depend on them.
+    Cost: 80 to 220 revaluations of a client under rates alone, more under concentration, on `threads` threads (default:
+    one a core) where the book is large. The result does not depend on them.
     """
     excess = margin_report(book, prices, instruments, rules, threads=threads).margin_excess
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, excess)
