@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from tortoise.transactions import in_transaction
 
 from app import logs
+from app.composition import create_app
 from app.db import Database, migrate
 from app.embedded import start_embedded
 from app.models import Role, User
 from app.security import AccessClaims
 from app.services.valued import LoadedBook, Valuation
 from config import Settings
-from main import create_app
 from tests.fakes import FakeProvider, Rollback
 from tests.standin.fixtures import standin, yahoo, yfinance_cache
 

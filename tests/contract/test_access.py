@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from tortoise.transactions import in_transaction
 
-import main
+from app import composition
 from config import Settings
 from tests.contract import tokens
 from tests.contract.access import ACCESS, UNDOCUMENTED, Call, Row, expected_status
@@ -49,7 +49,7 @@ def test_every_operation_is_in_the_access_table(app: FastAPI) -> None:
 
 
 def test_a_route_that_the_document_does_not_list_is_known(app: FastAPI) -> None:
-    routes = [*app.routes, *(route for module in main._ROUTERS for route in module.router.routes)]
+    routes = [*app.routes, *(route for module in composition._ROUTERS for route in module.router.routes)]
 
     hidden = {
         getattr(route, "path", "")
