@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, aclosing, contextmanager
+from importlib import import_module
 from multiprocessing.process import BaseProcess
 from typing import Final, NoReturn
 
@@ -144,6 +145,9 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
     if settings.price_provider == "replay":
         price_source(settings)  # reads the file
     own_database = settings.database_url is None
+    if demo and own_database and not settings.data_dir.exists():
+        # Prices for the demo data come next; making the cluster leaves the time to import their client.
+        threading.Thread(target=import_module, args=("yfinance",), daemon=True, name="import-yfinance").start()
     settings = _with_database(settings, stack)
     secret_key(settings)  # made, or found damaged, once and not by every worker
     asyncio.run(prepare(settings, demo=demo and own_database))
