@@ -14,15 +14,14 @@ from app.engine.book import Book, Instruments, Prices
 from app.engine.quotes import Quotes
 from app.engine.units import PRICE_LIMIT, PRICE_SCALE, convert
 from app.services.basis import Evidence
+from app.services.book import USD_RATE
 
 #: $1 clients, $2 account currency, $3 further symbols. Integers as the engine counts them; null = not known.
-_ACCOUNT: Final = """
+_ACCOUNT: Final = f"""
 select c.id as client_id,
        (m.loan * 100)::bigint as loan,
        coalesce((m.margin_requirement * 10000)::bigint, -1) as client_rate,
-       case when $2 = 'USD' then 100000000
-            else (select (current_price * 100000000)::bigint from market_data where symbol = 'USD' || $2 || '=X')
-       end as usd_rate,
+       {USD_RATE.format(base="$2")} as usd_rate,
        s.symbol,
        coalesce((p.quantity * 1000000)::bigint, 0) as quantity,
        (d.current_price * 100000000)::bigint as price,
@@ -44,7 +43,7 @@ left join market_data r on r.symbol = d.currency || $2 || '=X' and d.currency <>
 left join instrument i on i.symbol = s.symbol
 where c.id = any($1::bigint[])
 order by c.id, s.symbol
-"""
+"""  # noqa: S608 - fragments of ours, no input
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,31 +9,43 @@ from tortoise import connections
 
 from app.engine.book import Book, Instruments, Prices
 
+#: What is known of a symbol, in the engine's integers: price in account currency (null = not known) and instrument.
+KNOWN_COLUMNS: Final = """
+       case when d.current_price * f.fx < 1e10 then (round(d.current_price * f.fx, 8) * 100000000)::bigint end as price,
+       coalesce((i.leverage * 10000)::bigint, 10000) as leverage,
+       coalesce(i.marginable, true) as marginable,
+       coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
+       coalesce(i.quote_type, d.quote_type, 'EQUITY') = 'EQUITY' as is_stock
+""".strip()
+#: Where `KNOWN_COLUMNS` come from, for a column `symbol` and the parameter `base` with the account currency.
+KNOWN_JOINS: Final = """
+left join market_data d on d.symbol = {symbol}
+left join market_data r on r.symbol = d.currency || {base} || '=X' and d.currency <> {base}
+left join lateral (select case when d.currency = {base} then 1 else r.current_price end as fx) f on true
+left join instrument i on i.symbol = {symbol}
+""".strip()
+#: Account currency per dollar in 1e-8; null = not known.
+USD_RATE: Final = """
+case when {base} = 'USD' then 100000000
+     else (select (current_price * 100000000)::bigint from market_data where symbol = 'USD' || {base} || '=X')
+end
+""".strip()
 #: $1 client, $2 account currency. Figures arrive as the engine's integers; null = not known.
-_ONE_CLIENT: Final = """
+_ONE_CLIENT: Final = f"""
 select c.id as client_id,
        (m.loan * 100)::bigint as loan,
        coalesce((m.margin_requirement * 10000)::bigint, -1) as client_rate,
        p.symbol,
        (p.quantity * 1000000)::bigint as quantity,
-       case when d.current_price * f.fx < 1e10 then (round(d.current_price * f.fx, 8) * 100000000)::bigint end as price,
-       coalesce((i.leverage * 10000)::bigint, 10000) as leverage,
-       coalesce(i.marginable, true) as marginable,
-       coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
-       coalesce(i.quote_type, d.quote_type, 'EQUITY') = 'EQUITY' as is_stock,
-       case when $2 = 'USD' then 100000000
-            else (select (current_price * 100000000)::bigint from market_data where symbol = 'USD' || $2 || '=X')
-       end as usd_rate
+       {KNOWN_COLUMNS},
+       {USD_RATE.format(base="$2")} as usd_rate
 from client c
 join margin m on m.client_id = c.id
 left join position p on p.client_id = c.id
-left join market_data d on d.symbol = p.symbol
-left join market_data r on r.symbol = d.currency || $2 || '=X' and d.currency <> $2
-left join lateral (select case when d.currency = $2 then 1 else r.current_price end as fx) f on true
-left join instrument i on i.symbol = p.symbol
+{KNOWN_JOINS.format(symbol="p.symbol", base="$2")}
 where c.id = $1
 order by p.symbol
-"""
+"""  # noqa: S608 - fragments of ours, no input
 
 
 @dataclass(frozen=True, slots=True)

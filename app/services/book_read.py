@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.book import Book, Instruments, Prices
-from app.services.book import Holdings
+from app.services.book import KNOWN_COLUMNS, KNOWN_JOINS, USD_RATE, Holdings
 from app.services.copy import copy_bigints, snapshot
 
 #: Every held symbol, found by stepping through the index.
@@ -21,26 +21,15 @@ with recursive stepped as (
 """
 _NAMED: Final = "with held as (select unnest($2::text[]) as symbol)"
 #: $1 account currency. What is known of the symbols in `held`.
-_KNOWN: Final = """
+_KNOWN: Final = f"""
 select h.symbol,
        hashtextextended(h.symbol, 0) as hash,
-       case when d.current_price * f.fx < 1e10 then (round(d.current_price * f.fx, 8) * 100000000)::bigint end as price,
-       coalesce((i.leverage * 10000)::bigint, 10000) as leverage,
-       coalesce(i.marginable, true) as marginable,
-       coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
-       coalesce(i.quote_type, d.quote_type, 'EQUITY') = 'EQUITY' as is_stock
+       {KNOWN_COLUMNS}
 from held h
-left join market_data d on d.symbol = h.symbol
-left join market_data r on r.symbol = d.currency || $1 || '=X' and d.currency <> $1
-left join lateral (select case when d.currency = $1 then 1 else r.current_price end as fx) f on true
-left join instrument i on i.symbol = h.symbol
+{KNOWN_JOINS.format(symbol="h.symbol", base="$1")}
 order by h.symbol
-"""
-_USD_RATE: Final = """
-select case when $1 = 'USD' then 100000000
-            else (select (current_price * 100000000)::bigint from market_data where symbol = 'USD' || $1 || '=X')
-       end as usd_rate
-"""
+"""  # noqa: S608 - fragments of ours, no input
+_USD_RATE: Final = f"select {USD_RATE.format(base='$1')}"
 CLIENTS: Final = """
 select client_id, (loan * 100)::bigint, coalesce((margin_requirement * 10000)::bigint, -1)
 from margin order by client_id
