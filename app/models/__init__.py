@@ -2,6 +2,7 @@
 
 from app.models.calls import CallState, CallType, ClientState, MarginCall, MarginCallEvent
 from app.models.client import Client, Margin, Position
+from app.models.idempotency import IdempotencyKey
 from app.models.journal import AuditEntry, BookChange, Event, Webhook, WebhookDelivery
 from app.models.market import Instrument, MarketData, PriceHistory, Split
 from app.models.user import LoginAttempt, RefreshToken, Role, User
@@ -14,6 +15,7 @@ __all__ = [
     "Client",
     "ClientState",
     "Event",
+    "IdempotencyKey",
     "Instrument",
     "LoginAttempt",
     "Margin",
