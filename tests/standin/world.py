@@ -83,6 +83,7 @@ class World:
     def reset(self) -> None:
         """Forget listings, recordings, faults and counts; release requests that hang."""
         self.listings: dict[str, Listing] = {}
+        self._once: defaultdict[str, list[Listing]] = defaultdict(list)
         self.counts: Counter[str] = Counter()
         self.asked: list[list[str]] = []  # the symbols of each quote request
         self.price_factor = 1.0
@@ -97,6 +98,10 @@ class World:
     def quote(self, symbol: str, price: Any = 100.0, **fields: Any) -> None:  # noqa: ANN401 (any JSON, also bad)
         """List a symbol, or list it anew."""
         self.listings[symbol] = Listing(price=price, **fields)
+
+    def quote_once(self, symbol: str, price: Any = 100.0, **fields: Any) -> None:  # noqa: ANN401 (any JSON, also bad)
+        """Answer like this the next time that somebody asks for a quote of the symbol, and as before from then on."""
+        self._once[symbol].append(Listing(price=price, **fields))
 
     def split(self, symbol: str, numerator: float, denominator: float, *, at: float) -> None:
         """Report a split of a listed symbol in its charts, from `at` (epoch seconds) on."""
@@ -154,7 +159,9 @@ class World:
         results: list[Mapping[str, Any]] = []
         for symbol in symbols:
             results += self._quote_recordings.get(symbol, ())
-            if symbol in self.listings:
+            if self._once[symbol]:
+                results.append(self._once[symbol].pop(0).record(symbol))
+            elif symbol in self.listings:
                 results.append(self._record(symbol))
         return json.dumps({"quoteResponse": {"result": results, "error": None}}).encode()
 
