@@ -45,6 +45,10 @@ class ConflictError(AppError):
     """The request contradicts what is stored."""
 
 
+class PreconditionError(AppError):
+    """What is stored is not what the caller expected when it asked for a change; nothing was changed."""
+
+
 class MissingPricesError(ConflictError):
     """A figure needs prices that are not known; `symbols` names them."""
 
