@@ -1,4 +1,8 @@
-"""What routes ask for: settings, the price source, the caller, a page. The one place where requests meet settings."""
+"""
+What routes ask for: settings, the price source, the caller, a page. The one place where requests meet settings.
+
+Each is `async`, also where it awaits nothing: FastAPI would hand a plain function to a thread, for every request.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -49,7 +53,7 @@ ShockedSymbol = Annotated[
 ]
 
 
-def get_shocks(
+async def get_shocks(
     shocks: Annotated[
         str | None,
         Query(
@@ -66,43 +70,43 @@ def get_shocks(
 Shocks = Annotated[Sequence[Decimal], Depends(get_shocks)]
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
     """Return this process's settings."""
     settings: Settings = request.app.state.settings
     return settings
 
 
-def get_provider(request: Request) -> PriceProvider:
+async def get_provider(request: Request) -> PriceProvider:
     """Return this process's price source."""
     provider: PriceProvider = request.app.state.provider
     return provider
 
 
-def get_book(request: Request) -> BookSource:
+async def get_book(request: Request) -> BookSource:
     """Return where the valued book comes from."""
     book: BookSource = request.app.state.book
     return book
 
 
-def get_auth(connection: HTTPConnection) -> auth_service.Auth:
+async def get_auth(connection: HTTPConnection) -> auth_service.Auth:
     """Return this process's keys, limits and caches of users."""
     auth: auth_service.Auth = connection.app.state.auth
     return auth
 
 
-def get_streams(connection: HTTPConnection) -> Streams:
+async def get_streams(connection: HTTPConnection) -> Streams:
     """Return what feeds this process's streams."""
     streams: Streams = connection.app.state.streams
     return streams
 
 
-def get_addresses(request: Request) -> Addresses:
+async def get_addresses(request: Request) -> Addresses:
     """Return where webhooks may point to."""
     addresses: Addresses = request.app.state.addresses
     return addresses
 
 
-def get_policy(request: Request) -> ActivePolicy:
+async def get_policy(request: Request) -> ActivePolicy:
     """Return the configured margin policy."""
     policy: ActivePolicy = request.app.state.policy
     return policy
@@ -117,8 +121,13 @@ StreamsDep = Annotated[Streams, Depends(get_streams)]
 AddressesDep = Annotated[Addresses, Depends(get_addresses)]
 
 
-def get_terms(settings: SettingsDep, policy: PolicyDep) -> Terms:
+async def get_terms(settings: SettingsDep, policy: PolicyDep) -> Terms:
     """Return what explanations depend on."""
+    return terms_of(settings, policy)
+
+
+def terms_of(settings: Settings, policy: ActivePolicy) -> Terms:
+    """Return what explanations depend on, by the settings."""
     rate = None if settings.interest_rate is None else Decimal(repr(settings.interest_rate))
     return Terms(policy, settings.base_currency, settings.price_stale_seconds, rate)
 
@@ -126,7 +135,7 @@ def get_terms(settings: SettingsDep, policy: PolicyDep) -> Terms:
 TermsDep = Annotated[Terms, Depends(get_terms)]
 
 
-def get_changes(body: SimulationIn) -> Changes:
+async def get_changes(body: SimulationIn) -> Changes:
     """Return what a simulation changes."""
     form = builtin_policy(body.policy) if isinstance(body.policy, str) else body.policy
     return Changes(
@@ -194,8 +203,13 @@ async def get_admin(caller: CallerDep) -> Caller:
     return caller
 
 
-def get_call_terms(settings: SettingsDep, terms: TermsDep) -> CallTerms:
+async def get_call_terms(settings: SettingsDep, terms: TermsDep) -> CallTerms:
     """Return what margin calls depend on."""
+    return call_terms_of(settings, terms)
+
+
+def call_terms_of(settings: Settings, terms: Terms) -> CallTerms:
+    """Return what margin calls depend on, by the settings."""
     days = {CallType.HOUSE: settings.house_call_days, CallType.EXCHANGE: settings.exchange_call_days}
     clock = replay_clock if settings.price_provider == "replay" else wall_clock
     return CallTerms(terms, settings.warning_cushion, days, clock)
