@@ -170,7 +170,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _leader(app: FastAPI, database: Database, listener: Listener) -> Leader:
     """Return what refreshes prices and looks after margin calls, where this process is the one that does."""
     settings: Settings = app.state.settings
-    terms = deps.get_call_terms(settings, deps.get_terms(settings, app.state.policy))
+    terms = deps.call_terms_of(settings, deps.terms_of(settings, app.state.policy))
     is_replay = settings.price_provider == "replay"
     # A replayed day is asked for twice, so that a price that waits for a second answer gets it on its day.
     pace = Pace(0.5 / settings.replay_pace if is_replay else settings.poll_seconds, is_replay=is_replay)
