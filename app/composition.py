@@ -47,6 +47,7 @@ from app.routers import (
 )
 from app.routers import metrics as metrics_routes
 from app.security import (
+    Fingerprints,
     TokenSigner,
     load_or_create_secret,
 )
@@ -96,8 +97,10 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
     app.state.book = LiveBook(
         Valuation(app.state.policy, settings.warning_cushion), base_currency=settings.base_currency
     )
+    secret = secret_key(settings)
+    app.state.fingerprints = Fingerprints(secret)
     app.state.auth = Auth(
-        signer=TokenSigner(secret_key(settings), seconds=settings.access_token_seconds),
+        signer=TokenSigner(secret, seconds=settings.access_token_seconds),
         limits=LoginLimits(attempts=settings.login_attempts, window_seconds=settings.login_window_seconds),
         refresh_seconds=settings.refresh_token_seconds,
     )

@@ -14,7 +14,7 @@ from app.db import DATABASE_DOWN, Database
 from app.monitor.listen import Signal
 from app.monitor.refresh import Refresher
 from app.monitor.review import Reviewer
-from app.services import call_review, events, journal
+from app.services import call_review, events, idempotency, journal
 from app.services.case import CallTerms
 from app.services.policy_record import record_policy
 
@@ -139,6 +139,7 @@ class Leader:
 async def _until_one_fails(*coroutines: Coroutine[Any, Any, None]) -> None:
     """
     Run these together until one of them ends; the others are cancelled.
+            await idempotency.prune()
 
     Raises:
         Exception: whatever ended it.

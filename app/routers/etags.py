@@ -24,7 +24,8 @@ _JSON: Final = "application/json"
 _TAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 #: Keep it, but ask before each use.
 _CACHE_CONTROL: Final = "private, no-cache"
-_HEADER: Final = {"ETag": {"description": "Digest of this answer.", "schema": {"type": "string"}}}
+#: The headers of an answer with a tag, for the document.
+TAG: Final = {"ETag": {"description": "Digest of this answer.", "schema": {"type": "string"}}}
 
 IfNoneMatchHeader = Annotated[
     str | None,
@@ -62,11 +63,18 @@ def answer_if_new(body: bytes, if_none_match: str | None) -> Response:
     return Response(body, headers=headers, media_type=_JSON)
 
 
+def created(representation: BaseModel, *, location: str) -> Response:
+    """Return what was made by a POST, where it is, and the tag that a GET of it would give."""
+    body = to_json(representation)
+    headers = {"Location": location, "ETag": etag_of(body), "Content-Location": location}
+    return Response(body, status_code=status.HTTP_201_CREATED, headers=headers, media_type=_JSON)
+
+
 def tagged(*statuses: int, unchanged: bool = False) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route whose successes have these statuses and a tag; `unchanged`: or 304."""
-    documented: dict[int | str, dict[str, Any]] = {code: {"headers": _HEADER} for code in statuses}
+    documented: dict[int | str, dict[str, Any]] = {code: {"headers": TAG} for code in statuses}
     if unchanged:
-        documented[304] = {"description": "You have it already.", "headers": _HEADER}
+        documented[304] = {"description": "You have it already.", "headers": TAG}
     return documented
 
 
@@ -114,17 +122,17 @@ class Expected:
         return Response(body, status_code=status_code, headers=headers, media_type=_JSON)
 
 
-def get_known(if_none_match: IfNoneMatchHeader = None) -> Known:
+async def get_known(if_none_match: IfNoneMatchHeader = None) -> Known:
     """Return what the caller has."""
     return Known(if_none_match)
 
 
-def get_expected(request: Request, if_match: IfMatchHeader = None) -> Expected:
+async def get_expected(request: Request, if_match: IfMatchHeader = None) -> Expected:
     """Return what the caller expects of something that exists."""
     return Expected(request.url.path, if_match)
 
 
-def get_expected_or_new(
+async def get_expected_or_new(
     request: Request, if_match: IfMatchHeader = None, if_none_match: CreateOnlyHeader = None
 ) -> Expected:
     """Return what the caller expects of something that may not exist yet."""

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from app.routers.deps import AfterId, CallerDep, CallTermsDep, Limit, StaffDep, link_next
 from app.routers.errors import problems
+from app.routers.once import once
 from app.schemas.base import LARGEST_ID, DateIn, TimestampIn
 from app.schemas.call import CaseOut, DailyRecordOut, ExtensionIn, MarginCallOut, NoteIn, ReasonIn, Type
 from app.services import call_desk
@@ -115,6 +116,7 @@ async def get_margin_call(call_id: CallId, caller: CallerDep, terms: CallTermsDe
     summary="Confirm an unconfirmed call",
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
+@once
 async def confirm_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
     """Make it a call for the shortfall of this moment, due from today."""
     return _call(await call_desk.confirm(call_id, _remark(body, body.reason), caller=caller, terms=terms))
@@ -126,6 +128,7 @@ async def confirm_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep,
     summary="Give a call more time",
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
+@once
 async def extend_margin_call(
     call_id: CallId, body: ExtensionIn, caller: StaffDep, terms: CallTermsDep
 ) -> MarginCallOut:
@@ -140,6 +143,7 @@ async def extend_margin_call(
     summary="Cancel a call",
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
+@once
 async def cancel_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
     """Close a call that a bad price opened; any other shortfall of the client opens a new one."""
     return _call(await call_desk.cancel(call_id, _remark(body, body.reason), caller=caller, terms=terms))
@@ -151,6 +155,7 @@ async def cancel_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, 
     summary="Write a note",
     responses=problems(401, 403, 404, 413, 422, 503),
 )
+@once
 async def add_margin_call_note(call_id: CallId, body: NoteIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
     """Add a note to a call's history, open or closed; may set or lift the restriction."""
     return _call(await call_desk.add_note(call_id, _remark(body, body.note), caller=caller, terms=terms))

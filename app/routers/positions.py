@@ -1,12 +1,16 @@
 """Positions and trades."""
 
-from fastapi import APIRouter, Response, status
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response, status
 
 from app.routers.deps import CallerDep, ClientId, ProviderDep, SettingsDep, StaffDep, Symbol
 from app.routers.errors import problems
+from app.routers.etags import TAG, ExpectedDep, ExpectedOrNewDep, KnownDep, tagged
+from app.routers.once import once
 from app.schemas.position import PositionIn, PositionOut, PositionsOut, TradeIn, TradeOut
 from app.services import positions as positions_service
-from app.services.positions import Trade
+from app.services.positions import PositionRecord, Trade
 
 router = APIRouter(prefix="/positions", tags=["positions"])
 
@@ -23,34 +27,46 @@ async def list_positions(client_id: ClientId, caller: CallerDep) -> PositionsOut
     return PositionsOut(client_id=client_id, positions=[PositionOut(**row) for row in rows])
 
 
+@router.get(
+    "/{clientId}/{symbol}",
+    operation_id="get_position",
+    summary="Get a position",
+    response_model=PositionOut,
+    responses=tagged(200, unchanged=True) | problems(401, 404, 422, 503),
+)
+async def get_position(client_id: ClientId, symbol: Symbol, caller: CallerDep, known: KnownDep) -> Response:
+    """Return one position of a client."""
+    return known.answer(_position(await positions_service.get_position(client_id, symbol, caller=caller)))
+
+
 @router.put(
     "/{clientId}/{symbol}",
     operation_id="put_position",
     summary="Set a position",
+    response_model=PositionOut,
     responses={
-        201: {"model": PositionOut, "description": "The position is new."},
-        **problems(401, 403, 404, 413, 422, 503),
+        **tagged(200),
+        201: {"model": PositionOut, "description": "The position is new.", "headers": TAG},
+        **problems(401, 403, 404, 412, 413, 422, 503),
     },
 )
 async def put_position(
     client_id: ClientId,
     symbol: Symbol,
     body: PositionIn,
-    response: Response,
     caller: StaffDep,
     settings: SettingsDep,
-) -> PositionOut:
+    expected: ExpectedOrNewDep,
+) -> Response:
     """Set quantity and cost; the loan stays as it is. For a trade, which moves the loan, use `trades`."""
-    position, created = await positions_service.put_position(
+    position, is_new = await positions_service.put_position(
         client_id,
-        symbol,
-        quantity=body.quantity,
-        cost_basis=body.cost_basis,
+        PositionRecord(symbol=symbol, quantity=body.quantity, cost_basis=body.cost_basis),
         base_currency=settings.base_currency,
         caller=caller,
+        check=expected.check(_position),
     )
-    response.status_code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-    return PositionOut(**position)
+    return expected.answer(_position(position), status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
 
 @router.delete(
@@ -58,11 +74,17 @@ async def put_position(
     operation_id="delete_position",
     summary="Delete a position",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(401, 403, 404, 412, 422, 503),
 )
-async def delete_position(client_id: ClientId, symbol: Symbol, caller: StaffDep) -> None:
+async def delete_position(client_id: ClientId, symbol: Symbol, caller: StaffDep, expected: ExpectedDep) -> None:
     """Delete a position; the loan stays as it is."""
-    await positions_service.delete_position(client_id, symbol, caller=caller)
+    await positions_service.delete_position(client_id, symbol, caller=caller, check=expected.check(_position))
+
+
+async def get_trade(body: TradeIn, _: StaffDep, provider: ProviderDep, settings: SettingsDep) -> Trade:
+    """Return the trade, of a stock whose price is known: the source is asked here, before any transaction."""
+    await positions_service.ensure_priced(body.symbol, provider=provider, base_currency=settings.base_currency)
+    return Trade(symbol=body.symbol, quantity=body.quantity, price=body.price)
 
 
 @router.post(
@@ -72,16 +94,21 @@ async def delete_position(client_id: ClientId, symbol: Symbol, caller: StaffDep)
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
+@once
 async def create_trade(
-    client_id: ClientId, body: TradeIn, caller: StaffDep, provider: ProviderDep, settings: SettingsDep
+    client_id: ClientId,
+    trade: Annotated[Trade, Depends(get_trade)],
+    caller: StaffDep,
+    provider: ProviderDep,
+    settings: SettingsDep,
 ) -> TradeOut:
     """Change quantity, average cost and loan together: loan += quantity x price x fx."""
     booked = await positions_service.book_trade(
-        client_id,
-        Trade(symbol=body.symbol, quantity=body.quantity, price=body.price),
-        provider=provider,
-        base_currency=settings.base_currency,
-        caller=caller,
+        client_id, trade, provider=provider, base_currency=settings.base_currency, caller=caller
     )
-    position = PositionOut(**booked.position) if booked.position else None
+    position = _position(booked.position) if booked.position else None
     return TradeOut(client_id=client_id, position=position, loan=booked.loan)
+
+
+def _position(record: PositionRecord) -> PositionOut:
+    return PositionOut(**record)

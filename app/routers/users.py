@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Request, Response, status
 
 from app.routers.deps import AdminDep, AfterId, AuthDep, Limit, UserId, link_next
 from app.routers.errors import problems
+from app.routers.once import once
 from app.schemas.user import ClientUserIn, StaffUserIn, UserOut, UserPatchIn
 from app.services import users as users_service
 from app.services.access import Role
@@ -33,6 +34,7 @@ async def list_users(
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 409, 413, 422, 503),
 )
+@once
 async def create_user(body: UserIn, caller: AdminDep, auth: AuthDep) -> UserOut:
     """Store a new user; one of role `client` is bound to a client that exists."""
     user = await users_service.create_user(

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 
 from app.routers.deps import AddressesDep, AdminDep, AfterId, Limit, link_next
 from app.routers.errors import problems
+from app.routers.once import once
 from app.schemas.base import LARGEST_ID
 from app.schemas.webhook import DeliveryOut, DeliveryStateIn, WebhookIn, WebhookOut, WebhookSecretOut
 from app.services import webhooks as webhooks_service
@@ -99,6 +100,7 @@ async def list_webhook_deliveries(
     summary="Deliver once more",
     responses=problems(401, 403, 404, 409, 422, 503),
 )
+@once
 async def redeliver_webhook_delivery(webhook_id: WebhookId, delivery_id: DeliveryId, caller: AdminDep) -> DeliveryOut:
     """Try it again, at once and for three days, whatever became of it; its `webhook-id` is the same."""
     delivery = await webhooks_service.redeliver(webhook_id, delivery_id, caller=caller)

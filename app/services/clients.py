@@ -13,6 +13,7 @@ from app.errors import ConflictError
 from app.models import Client, ClientState, Margin, MarginCall, Position, Role, User
 from app.services import journal
 from app.services.access import Caller, no_client
+from app.services.expected import Check, anything
 from app.services.journal import Change, Touches
 
 _SELECT: Final = """
@@ -72,16 +73,20 @@ async def create_client(
     return created
 
 
-async def update_client(client_id: int, changes: Mapping[str, Any], *, caller: Caller) -> ClientRecord:
+async def update_client(
+    client_id: int, changes: Mapping[str, Any], *, caller: Caller, check: Check[ClientRecord] = anything
+) -> ClientRecord:
     """
     Set the fields in `changes` (`name`, `loan`, `margin_requirement`) and return the client.
 
     Raises:
         NotFoundError: there is no such client.
+        PreconditionError: it is not what `check` expects.
     """
     async with in_transaction():
         margin = await lock_client(client_id)
         before = await get_client(client_id, caller=caller)
+        check(before)
         if "name" in changes:
             await Client.filter(id=client_id).update(name=changes["name"])
         owed = {key: changes[key] for key in ("loan", "margin_requirement") if key in changes}
@@ -92,23 +97,25 @@ async def update_client(client_id: int, changes: Mapping[str, Any], *, caller: C
         return after
 
 
-async def delete_client(client_id: int, *, caller: Caller) -> None:
+async def delete_client(client_id: int, *, caller: Caller, check: Check[ClientRecord] = anything) -> None:
     """
     Delete a client that holds nothing and owes nothing; logins bound to it are deactivated.
 
     Raises:
         NotFoundError: there is no such client.
+        PreconditionError: it is not what `check` expects.
         ConflictError: it has positions, a loan or credit, or ever had a margin call.
     """
     async with in_transaction():
         margin = await lock_client(client_id)
+        before = await get_client(client_id, caller=caller)
+        check(before)
         if await Position.exists(client_id=client_id):
             raise ConflictError(f"Client {client_id} holds positions; close them first.")
         if margin.loan:
             raise ConflictError(f"Client {client_id} has a balance of {margin.loan}; settle it first.")
         if await MarginCall.exists(client_id=client_id):
             raise ConflictError(f"Client {client_id} has margin calls on record; it cannot be deleted.")
-        before = await get_client(client_id, caller=caller)
         logins = await User.filter(client_id=client_id, is_active=True).order_by("id").select_for_update()
         await User.filter(id__in=[login.id for login in logins]).update(is_active=False)
         await ClientState.filter(client_id=client_id).delete()

@@ -9,6 +9,7 @@ from app.errors import NotFoundError
 from app.models import Instrument
 from app.services import journal
 from app.services.access import Caller
+from app.services.expected import Check, anything
 from app.services.journal import Change, Touches
 from app.symbols import normalise_symbol
 
@@ -34,21 +35,31 @@ async def get_instrument(symbol: str) -> Instrument:
 
 
 async def put_instrument(
-    symbol: str, *, leverage: Decimal, marginable: bool, house_rate: Decimal | None, caller: Caller
+    symbol: str,
+    *,
+    leverage: Decimal,
+    marginable: bool,
+    house_rate: Decimal | None,
+    caller: Caller,
+    check: Check[Instrument] = anything,
 ) -> tuple[Instrument, bool]:
     """
     Set what the desk keeps of an instrument; return it, and whether it is new.
 
     Raises:
         InvalidInputError: `symbol` is none.
+        PreconditionError: what is known of it is not what `check` expects.
     """
     symbol = normalise_symbol(symbol)
     kept = {"leverage": leverage, "marginable": marginable, "house_rate": house_rate}
     async with in_transaction():
         instrument, created = await Instrument.get_or_create(kept, symbol=symbol)
         before = None
-        if not created:
+        if created:
+            check(None)
+        else:
             instrument = await Instrument.select_for_update().get(symbol=symbol)
+            check(instrument)
             before = _audited(instrument)
             await instrument.update_from_dict(kept).save(update_fields=[*kept, "updated_at"])
         change = Change(

@@ -15,6 +15,7 @@ from app.services import journal
 from app.services import prices as prices_service
 from app.services.access import Caller, no_client
 from app.services.clients import lock_client
+from app.services.expected import Check, anything
 from app.services.journal import Change, Touches
 from app.symbols import fx_symbol, is_fx_symbol, normalise_symbol
 
@@ -70,21 +71,44 @@ async def list_positions(client_id: int, *, caller: Caller) -> list[PositionReco
     return cast("list[PositionRecord]", rows if rows[0]["symbol"] is not None else [])
 
 
+async def get_position(client_id: int, symbol: str, *, caller: Caller) -> PositionRecord:
+    """
+    Return one position of a client.
+
+    Raises:
+        InvalidInputError: `symbol` is none.
+        NotFoundError: there is no such client, or the caller may not see it, or it has no such position.
+    """
+    caller.check_client(client_id)
+    symbol = normalise_symbol(symbol)
+    held = _record(await Position.get_or_none(client_id=client_id, symbol=symbol))
+    if held is None:
+        raise _not_held(client_id, symbol)
+    return held
+
+
 async def put_position(
-    client_id: int, symbol: str, *, quantity: Decimal, cost_basis: Decimal, base_currency: str, caller: Caller
+    client_id: int,
+    position: PositionRecord,
+    *,
+    base_currency: str,
+    caller: Caller,
+    check: Check[PositionRecord] = anything,
 ) -> tuple[PositionRecord, bool]:
     """
     Set a position; return it, and whether it is new.
 
     Raises:
-        InvalidInputError: `symbol` is no stock's, or the account would become too large.
+        InvalidInputError: its symbol is no stock's, or the account would become too large.
         NotFoundError: there is no such client.
+        PreconditionError: what it holds of it is not what `check` expects.
     """
-    symbol = _stock_symbol(symbol)
+    symbol = _stock_symbol(position["symbol"])
+    position = PositionRecord(symbol=symbol, quantity=position["quantity"], cost_basis=position["cost_basis"])
     async with in_transaction():
         await lock_client(client_id)
-        held = await Position.get_or_none(client_id=client_id, symbol=symbol)
-        position = PositionRecord(symbol=symbol, quantity=quantity, cost_basis=cost_basis)
+        held = _record(await Position.get_or_none(client_id=client_id, symbol=symbol))
+        check(held)
         await _set(client_id, position)
         await _check_gross_value(client_id, base_currency=base_currency)
         change = Change(
@@ -92,31 +116,33 @@ async def put_position(
             entity="position",
             entity_id=symbol,
             client_id=client_id,
-            before=_audited(held),
+            before=held,
             after=position,
         )
         await journal.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
     return position, held is None
 
 
-async def delete_position(client_id: int, symbol: str, *, caller: Caller) -> None:
+async def delete_position(
+    client_id: int, symbol: str, *, caller: Caller, check: Check[PositionRecord] = anything
+) -> None:
     """
     Delete a position.
 
     Raises:
         InvalidInputError: `symbol` is none.
         NotFoundError: there is no such client, or it has no such position.
+        PreconditionError: the position is not what `check` expects.
     """
     symbol = normalise_symbol(symbol)
     async with in_transaction():
         await lock_client(client_id)
-        held = await Position.get_or_none(client_id=client_id, symbol=symbol)
+        held = _record(await Position.get_or_none(client_id=client_id, symbol=symbol))
         if held is None:
-            raise NotFoundError(f"Client {client_id} holds no {symbol}.")
-        await held.delete()
-        change = Change(
-            action="delete", entity="position", entity_id=symbol, client_id=client_id, before=_audited(held)
-        )
+            raise _not_held(client_id, symbol)
+        check(held)
+        await Position.filter(client_id=client_id, symbol=symbol).delete()
+        change = Change(action="delete", entity="position", entity_id=symbol, client_id=client_id, before=held)
         await journal.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
 
 
@@ -135,12 +161,12 @@ async def book_trade(
         MissingPricesError: the stock's currency or its FX rate is not known.
     """
     symbol = _stock_symbol(trade.symbol)
-    await _ensure_priced(symbol, provider=provider, base_currency=base_currency)
+    await ensure_priced(symbol, provider=provider, base_currency=base_currency)
     async with in_transaction():
         margin = await lock_client(client_id)
         fx = await _fx_of(symbol, base_currency=base_currency)
         held = await Position.get_or_none(client_id=client_id, symbol=symbol)
-        before = {"position": _audited(held), "loan": margin.loan}
+        before = {"position": _record(held), "loan": margin.loan}
         position = _after_trade(held, symbol=symbol, quantity=trade.quantity, price=trade.price)
         if position is None:
             await Position.filter(client_id=client_id, symbol=symbol).delete()
@@ -200,8 +226,12 @@ def _check_bound(name: str, value: Decimal) -> None:
         )
 
 
-def _audited(held: Position | None) -> PositionRecord | None:
-    """Return what an auditor sees of a position."""
+def _not_held(client_id: int, symbol: str) -> NotFoundError:
+    return NotFoundError(f"Client {client_id} holds no {symbol}.")
+
+
+def _record(held: Position | None) -> PositionRecord | None:
+    """Return what is known of a position."""
     if held is None:
         return None
     return PositionRecord(symbol=held.symbol, quantity=held.quantity, cost_basis=held.cost_basis)
@@ -234,8 +264,16 @@ async def _check_gross_value(client_id: int, *, base_currency: str) -> None:
         )
 
 
-async def _ensure_priced(symbol: str, *, provider: PriceProvider, base_currency: str) -> None:
-    """Ask the source for a stock that was never priced."""
+async def ensure_priced(symbol: str, *, provider: PriceProvider, base_currency: str) -> None:
+    """
+    Ask the source for a stock that was never priced.
+
+    Raises:
+        InvalidInputError: the symbol is no stock's.
+        NotFoundError: the source does not know it.
+        UnavailableError: the source cannot be asked.
+    """
+    symbol = _stock_symbol(symbol)
     if not await MarketData.exists(symbol=symbol):
         await prices_service.fetch_price(symbol, provider=provider, base_currency=base_currency)
 

@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from tortoise.transactions import in_transaction
 
 from app.models import BookChange, Client, Event, Instrument, MarketData, Position, PriceHistory
-from app.services import audit, events, journal
+from app.services import audit, events, journal, price_store
 from app.services import clients as clients_service
 from app.services import positions as positions_service
-from app.services import prices as prices_service
 from app.services.journal import Change, Touches
+from app.services.positions import PositionRecord
 from tests.audit.conftest import DESK, last_id
 from tests.fakes import FakeProvider
 
@@ -36,7 +36,10 @@ async def real(app: FastAPI) -> AsyncIterator[None]:
 async def _write(n: int) -> None:
     client = await clients_service.create_client(name="at once", loan=Decimal(n), margin_requirement=None, caller=DESK)
     await positions_service.put_position(
-        client.id, "AAPL", quantity=Decimal(1), cost_basis=Decimal(1), base_currency="USD", caller=DESK
+        client.id,
+        PositionRecord(symbol="AAPL", quantity=Decimal(1), cost_basis=Decimal(1)),
+        base_currency="USD",
+        caller=DESK,
     )
 
 
@@ -103,7 +106,7 @@ async def test_prices_are_told_when_they_changed_and_only_then(
     base = await outside.fetchval("select coalesce(max(id), 0) from book_change")
 
     for _ in range(2):
-        await prices_service.store_quotes(provider.quotes.values())
+        await price_store.store_quotes(provider.quotes.values())
 
     changes = await outside.fetch("select client_ids, symbols from book_change where id > $1", base)
     assert [tuple(change) for change in changes] == [("[]", '["ZZZ1", "ZZZ2"]')]

@@ -20,7 +20,7 @@ from app.services.access import Caller
 from app.services.call_review import Reviewed
 from app.services.case import CallTerms, CallType
 from app.services.explain import Terms
-from app.services.positions import Trade
+from app.services.positions import PositionRecord, Trade
 from tests.fakes import FakeProvider
 
 DESK = Caller(user_id=0, username="desk", role=Role.RISK)
@@ -72,7 +72,10 @@ class Desk:
     async def hold(self, client_id: int, symbol: str, quantity: str) -> None:
         """Set a position, as securities come in or go out."""
         await positions_service.put_position(
-            client_id, symbol, quantity=Decimal(quantity), cost_basis=Decimal(1), base_currency="USD", caller=DESK
+            client_id,
+            PositionRecord(symbol=symbol, quantity=Decimal(quantity), cost_basis=Decimal(1)),
+            base_currency="USD",
+            caller=DESK,
         )
 
     async def trade(self, client_id: int, symbol: str, quantity: str, price: str) -> None:

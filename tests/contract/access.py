@@ -49,6 +49,7 @@ ACCESS: Final[Mapping[str, Row]] = {
     "delete_client": Row(Who.STAFF, path={"clientId": "emptyClientId"}),
     "list_positions": Row(Who.USERS),
     "put_position": Row(Who.STAFF, success=200),
+    "get_position": Row(Who.USERS),
     "delete_position": Row(Who.STAFF),
     "create_trade": Row(Who.STAFF),
     "get_margin": Row(Who.USERS),

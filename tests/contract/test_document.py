@@ -50,7 +50,7 @@ def _faults(operation: Operation) -> Iterator[str]:
 def _answer_faults(operation: Operation, status: int) -> Iterator[str]:
     """Yield what is missing from one documented answer."""
     content = operation.spec["responses"][str(status)].get("content", {})
-    if status == 204:
+    if status in {204, 304}:
         if content:
             yield "has a body"
         return

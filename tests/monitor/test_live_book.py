@@ -19,8 +19,9 @@ from app.providers.base import Quote
 from app.services import clients as clients_service
 from app.services import instruments as instruments_service
 from app.services import positions as positions_service
-from app.services import prices as prices_service
+from app.services import price_store
 from app.services.access import Caller
+from app.services.positions import PositionRecord
 from app.services.valued import LoadedBook, Valuation, Valued
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -42,13 +43,16 @@ async def add_client(loan: int = 0) -> int:
 
 async def hold(client_id: int, symbol: str, quantity: int) -> None:
     await positions_service.put_position(
-        client_id, symbol, quantity=Decimal(quantity), cost_basis=Decimal(1), base_currency="USD", caller=DESK
+        client_id,
+        PositionRecord(symbol=symbol, quantity=Decimal(quantity), cost_basis=Decimal(1)),
+        base_currency="USD",
+        caller=DESK,
     )
 
 
 async def price(symbol: str, value: str, *, currency: str = "USD", step: int = 0) -> None:
     quote = Quote(symbol, Decimal(value), currency, START + timedelta(seconds=step), datetime.now(UTC), "yahoo")
-    await prices_service.store_quotes([quote])
+    await price_store.store_quotes([quote])
 
 
 def rows_of(valued: Valued) -> dict[int, list[int]]:
