@@ -11,8 +11,7 @@ from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
 from app.providers.base import PriceProvider
 from app.security import PasswordHasher
-from app.services import demo
-from app.services import prices as prices_service
+from app.services import demo, price_store
 from app.services.access import Caller, Role
 from app.services.margin import MarginStatus, margin_status
 from tests.fakes import FakeProvider
@@ -108,7 +107,7 @@ async def test_second_seeding_changes_nothing(source: FakeProvider, tmp_path: Pa
 
 async def test_stored_price_comes_before_a_sample(db: None, provider: FakeProvider, tmp_path: Path) -> None:
     provider.give("NVDA", "77")
-    await prices_service.store_quotes(provider.quotes.values())
+    await price_store.store_quotes(provider.quotes.values())
     provider.reset()
     provider.down = True
 

@@ -38,6 +38,10 @@ class MarketData(Model):
     pending_fetched_at = fields.DatetimeField(null=True)
     #: When the source first gave the price that waits.
     pending_since = fields.DatetimeField(null=True)
+    #: Price, in `currency`, before the last jump that was used though nothing explained it; null = none.
+    jumped_from = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
+    #: When the market made the price from which it jumped.
+    jumped_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "market_data"
@@ -49,6 +53,10 @@ class MarketData(Model):
                 check="num_nonnulls(pending_price, pending_time, pending_fetched_at, pending_since) IN (0, 4)"
                 " AND pending_price > 0 AND pending_price < 1e10",
                 name="market_data_pending_in_bounds",
+            ),
+            CheckConstraint(
+                check="num_nonnulls(jumped_from, jumped_at) IN (0, 2) AND jumped_from > 0",
+                name="market_data_jump_in_bounds",
             ),
         )
 

@@ -110,7 +110,13 @@ class Leader:
         await record_policy(self._terms.terms.policy)
         await self._reviewer.start()
         await self._reviewer.catch_up()
-        await _until_one_fails(self._refresher.run(self._recheck), self._review(), self._pass_due(), self._prune())
+        await _until_one_fails(
+            self._refresher.run(self._recheck),
+            self._refresher.watch_splits(),
+            self._review(),
+            self._pass_due(),
+            self._prune(),
+        )
 
     async def _recheck(self) -> None:
         await self._reviewer.catch_up(recheck=True)

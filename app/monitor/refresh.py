@@ -12,6 +12,7 @@ import structlog
 from app.errors import ProviderError
 from app.providers.base import PriceProvider
 from app.services import basis as basis_service
+from app.services import late_splits
 from app.services import prices as prices_service
 
 #: How much slower while every exchange is closed, and the longest pause then.
@@ -19,6 +20,8 @@ _CLOSED_FACTOR: Final = 20
 _LONGEST_SECONDS: Final = 300.0
 #: Each pause differs by up to this fraction, so that many services do not ask at once.
 _JITTER: Final = 0.1
+#: Jumps that nothing explained are asked about again after so many pauses.
+_SPLITS_FACTOR: Final = 4
 #: A source that is silent this long counts as down, even if it has no time-out of its own.
 _PATIENCE_SECONDS: Final = 120.0
 
@@ -54,6 +57,12 @@ class Refresher:
             hint = await self._refresh()
             await then()
             await asyncio.sleep(await self._pause(hint))
+
+    async def watch_splits(self) -> None:
+        """Apply the splits that the source reports later than their prices, for ever; end it by cancelling."""
+        while True:
+            await asyncio.sleep(_jittered(self._pace.seconds * _SPLITS_FACTOR))
+            await late_splits.apply_late(provider=self._provider)
 
     async def _refresh(self) -> float:
         """Refresh once; return how long the source wants to be left alone."""

@@ -39,6 +39,7 @@ class Refusal(StrEnum):
     NOT_FINITE = "not_finite"
     CURRENCY = "currency"  # another than the stored price's
     OLDER = "older"  # than the stored price
+    SPLIT = "split"  # comes with a split that cannot be applied; see the log
     JUMP = "jump"  # far from the stored price; waits for a second answer
 
 

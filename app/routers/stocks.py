@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response, status
 
 from app.routers.deps import AfterSymbol, CallerDep, Limit, ProviderDep, SettingsDep, StaffDep, Symbol, link_next
 from app.routers.errors import problems
@@ -28,7 +28,7 @@ _ORIGIN_HEADERS = {
 }
 
 
-def get_window(
+async def get_window(
     start: Annotated[TimestampIn | None, Query(alias="from", description="Prices made at or after this time.")] = None,
     end: Annotated[TimestampIn | None, Query(alias="to", description="Prices made before this time.")] = None,
     after: Annotated[TimestampIn | None, Query(description="The last timestamp of the page before.")] = None,
@@ -74,6 +74,23 @@ async def get_stock(
     response.headers["X-Price-Origin"] = origin
     response.headers["X-Price-Basis"] = await basis_service.basis_now(price, stale_seconds=settings.price_stale_seconds)
     return StockOut.model_validate(price)
+
+
+@router.delete(
+    "/{symbol}",
+    operation_id="forget_stock",
+    summary="Forget the stored price of a stock",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(401, 403, 404, 422, 503),
+)
+async def forget_stock(symbol: Symbol, caller: StaffDep) -> None:
+    """
+    Take the source's next answer as the first one, in whatever currency and however far from the last.
+
+    For a stored price that is wrong, and for a listing that changed its currency, whose prices are refused otherwise.
+    Until that answer comes, who holds it has no margin; the history stays.
+    """
+    await prices_service.forget_price(symbol, caller=caller)
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """Puts the price gate between a source and the stored prices, which it reads and locks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -27,6 +27,10 @@ where m.symbol = q.symbol
 _RELEASE: Final = """
 update market_data set pending_price = null, pending_time = null, pending_fetched_at = null, pending_since = null
 where symbol = any($1::text[])
+"""
+#: A split may explain what a second answer confirmed, once the source reports it.
+_REMEMBER: Final = """
+update market_data set jumped_from = current_price, jumped_at = "timestamp" where symbol = any($1::text[])
 """
 #: Symbols that a log line names.
 _MOST_NAMED: Final = 10
@@ -77,6 +81,12 @@ async def admit(quotes: Sequence[Quote], *, splits: Mapping[str, Sequence[Split]
     return admitted
 
 
+def refuse_splits(admitted: Admitted, symbols: Collection[str]) -> None:
+    """Do not use prices that come with a split which cannot be applied: old units have the old price."""
+    admitted.used = [quote for quote in admitted.used if quote.symbol not in symbols]
+    refused(dict.fromkeys(symbols, Refusal.SPLIT))
+
+
 def refused(reasons: Mapping[str, Refusal]) -> None:
     """Count answers that were not used, by symbol, and say so."""
     price_gate.count(reasons.values())
@@ -110,13 +120,20 @@ def _known_of(row: Mapping[str, Any]) -> Known:
 
 
 async def _keep(decisions: Mapping[Quote, Decision], known: Mapping[str, Known]) -> None:
-    """Write what waits, and forget what waited for symbols whose price is used."""
+    """Write what waits, forget what waited for symbols whose price is used, and remember what nothing explains."""
     held = [(quote.symbol, decision.pending) for quote, decision in decisions.items() if isinstance(decision, Held)]
     if held:
         rows = [(symbol, wait.price, wait.market_time, wait.fetched_at, wait.since) for symbol, wait in held]
         columns = [list(column) for column in zip(*rows, strict=True)]
         await connections.get("default").execute_query(_HOLD, columns)
-    used = [quote.symbol for quote, decision in decisions.items() if isinstance(decision, Used)]
-    waited = [symbol for symbol in used if symbol in known and known[symbol].pending is not None]
+    used = {quote: decision for quote, decision in decisions.items() if isinstance(decision, Used)}
+    waited = {quote: known[quote.symbol] for quote in used if quote.symbol in known and known[quote.symbol].pending}
     if waited:
-        await connections.get("default").execute_query(_RELEASE, [waited])
+        await connections.get("default").execute_query(_RELEASE, [[quote.symbol for quote in waited]])
+    jumped = [quote.symbol for quote, stored in waited.items() if not used[quote].splits and _jumps(quote, stored)]
+    if jumped:
+        await connections.get("default").execute_query(_REMEMBER, [jumped])
+
+
+def _jumps(quote: Quote, stored: Known) -> bool:
+    return price_gate.is_jump(quote.price, stored.price, jump_limit=price_gate.jump_limit())

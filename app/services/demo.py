@@ -16,8 +16,7 @@ from app.errors import ProviderError
 from app.models import Client, Margin, MarketData, Position, Role
 from app.providers.base import PriceProvider, Quote
 from app.security import PasswordHasher, load_or_create_password
-from app.services import chain, journal
-from app.services import prices as prices_service
+from app.services import chain, journal, price_store
 from app.services import users as users_service
 from app.services.journal import Change
 from app.symbols import fx_symbol
@@ -127,9 +126,9 @@ async def seed(
 
 async def _prices(wanted: Sequence[str], *, provider: PriceProvider, deadline: float) -> dict[str, MarketData]:
     """Return the stored prices of `wanted`, refreshed if the source answers in time, else samples."""
-    await prices_service.store_quotes(await _ask(wanted, provider=provider, deadline=deadline))
+    await price_store.store_quotes(await _ask(wanted, provider=provider, deadline=deadline))
     stored = {row.symbol for row in await MarketData.filter(symbol__in=wanted)}
-    await prices_service.store_quotes([_sample(symbol) for symbol in wanted if symbol in _SAMPLES.keys() - stored])
+    await price_store.store_quotes([_sample(symbol) for symbol in wanted if symbol in _SAMPLES.keys() - stored])
     return {row.symbol: row for row in await MarketData.filter(symbol__in=wanted)}
 
 

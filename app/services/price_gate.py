@@ -7,7 +7,7 @@ that it outlives a restart and any worker may see the second answer.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -144,12 +144,19 @@ def _explaining(quote: Quote, known: Known, splits: Sequence[Split]) -> tuple[Sp
 
     Its previous close says it as well, and for a small split more clearly: the day's move is not in it.
     """
-    due = tuple(split for split in splits if known.market_time < split.effective <= quote.fetched_at + _ANNOUNCED)
-    adjusted = known.price / _factor(due)
     signs = [quote.price]
     if quote.previous_close is not None and _previous_close_differs(quote, known):
         signs.append(quote.previous_close)
-    return due if any(_ratio(sign, adjusted) < _ratio(sign, known.price) for sign in signs) else ()
+    return explaining(splits, after=known.market_time, until=quote.fetched_at, price=known.price, signs=signs)
+
+
+def explaining(
+    splits: Sequence[Split], *, after: datetime, until: datetime, price: Decimal, signs: Sequence[Decimal]
+) -> tuple[Split, ...]:
+    """Return the splits of a time, if one of the later prices `signs` is nearer to `price` with them than without."""
+    due = tuple(split for split in splits if after < split.effective <= until + _ANNOUNCED)
+    adjusted = price / _factor(due)
+    return due if any(_ratio(sign, adjusted) < _ratio(sign, price) for sign in signs) else ()
 
 
 def _factor(splits: Iterable[Split]) -> Decimal:
@@ -182,7 +189,6 @@ def _second_answer(
     return Used(due)
 
 
-_counts: Counter[Refusal] = Counter()
 for _reason in Refusal:
     metrics.count_refused(_reason, 0)  # 0 says more than nothing
 _jump_limit = Decimal("0.3")
@@ -201,12 +207,5 @@ def jump_limit() -> Decimal:
 
 def count(reasons: Iterable[Refusal]) -> None:
     """Count answers that were not used."""
-    counts = Counter(reasons)
-    _counts.update(counts)
-    for reason, times in counts.items():
+    for reason, times in Counter(reasons).items():
         metrics.count_refused(reason, times)
-
-
-def refusals() -> Mapping[Refusal, int]:
-    """Return how many answers this process did not use since it started, by reason; every reason is there."""
-    return {reason: _counts[reason] for reason in Refusal}

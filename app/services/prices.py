@@ -1,79 +1,23 @@
 """Prices: asked from the source, stored, read back. FX quotes travel with the stocks that need them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Final, Literal
+from typing import Literal
 
 import structlog
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.errors import NotFoundError, ProviderError, UnavailableError
 from app.models import MarketData, Position, PriceHistory
-from app.providers.base import Caching, PriceProvider, Quote, QuoteBatch, Split
-from app.services import admission, journal
-from app.services import splits as splits_service
-from app.services.admission import Admitted
+from app.providers.base import Caching, PriceProvider, QuoteBatch
+from app.services import journal, price_store
+from app.services.access import Caller
 from app.services.basis import REPLAY
-from app.services.journal import Touches
+from app.services.journal import Change, Touches
 from app.symbols import fx_symbol, normalise_symbol
 
 Origin = Literal["provider", "stored"]
-
-#: Columns of `market_data` in the order in which `_STORE` takes them.
-_COLUMNS: Final = {
-    "symbol": "text",
-    "current_price": "numeric",
-    "currency": "text",
-    "timestamp": "timestamptz",
-    "fetched_at": "timestamptz",
-    "source": "text",
-    "name": "text",
-    "quote_type": "text",
-    "market_state": "text",
-    "exchange": "text",
-    "exchange_timezone": "text",
-    "previous_close": "numeric",
-}
-_NAMES: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
-_ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_COLUMNS.values(), start=1))
-_UPDATES: Final = ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS if name != "symbol")
-_OLD: Final = ", ".join(f'market_data."{name}"' for name in _COLUMNS)
-_NEW: Final = ", ".join(f'excluded."{name}"' for name in _COLUMNS)
-#: The gate has decided; the age counts here where two first quotes of a symbol meet. What is the same changes nothing.
-#: Whoever holds a copy of the book is told which symbols changed.
-_STORE: Final = f"""
-with quote as (
-    select * from unnest({_ARRAYS}) as q({_NAMES}) order by symbol
-), history as (
-    insert into price_history (symbol, price, currency, "timestamp", source)
-    select symbol, current_price, currency, "timestamp", source from quote
-    on conflict (symbol, "timestamp") do nothing
-), known as (
-    insert into instrument (symbol, name, currency, quote_type, updated_at)
-    select symbol, name, currency, quote_type, now() from quote where symbol not like '%=X'
-    on conflict (symbol) do update set
-        name = coalesce(excluded.name, instrument.name), currency = excluded.currency,
-        quote_type = coalesce(excluded.quote_type, instrument.quote_type), updated_at = excluded.updated_at
-    where (instrument.name, instrument.currency, instrument.quote_type) is distinct from
-        (coalesce(excluded.name, instrument.name), excluded.currency,
-         coalesce(excluded.quote_type, instrument.quote_type))
-), stored as (
-    insert into market_data ({_NAMES}) select {_NAMES} from quote
-    on conflict (symbol) do update set {_UPDATES}
-    where (excluded."timestamp" >= market_data."timestamp" or market_data.source = 'sample'
-            or (excluded.source <> market_data.source and excluded.source <> 'sample'))
-        and ({_NEW}) is distinct from ({_OLD})
-    returning symbol
-), change as (
-    insert into book_change (xid, at, client_ids, symbols)
-    select pg_current_xact_id()::text::bigint, now(), '[]', jsonb_agg(symbol) from stored having count(*) > 0
-    returning id
-)
-select pg_notify('book', '') from change
-"""  # noqa: S608 - column names of ours, no input
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +56,7 @@ async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: st
     except ProviderError as error:
         outage = error
     else:
-        if await _store_batch(batch, provider=provider) or await _confirmed(batch, provider=provider):
+        if await price_store.store_batch(batch, provider=provider) or await _confirmed(batch, provider=provider):
             await _refresh_rates({batch.quotes[symbol].currency}, provider=provider, base_currency=base_currency)
             return await MarketData.get(symbol=symbol), "provider"
         if symbol in batch.failed:
@@ -130,7 +74,7 @@ async def _confirmed(batch: QuoteBatch, *, provider: PriceProvider) -> bool:
     if isinstance(provider, Caching):
         provider.forget(list(batch.quotes))
     try:
-        return bool(await _store_batch(await provider.fetch(list(batch.quotes)), provider=provider))
+        return bool(await price_store.store_batch(await provider.fetch(list(batch.quotes)), provider=provider))
     except ProviderError:
         return False
 
@@ -148,7 +92,7 @@ async def refresh_held(*, provider: PriceProvider, base_currency: str) -> Refres
     if not held:
         return Refreshed(updated=[], missing=[])
     batch = await provider.fetch(held)
-    updated = await _store_batch(batch, provider=provider)
+    updated = await price_store.store_batch(batch, provider=provider)
     currencies = await _currencies(held)
     await _refresh_rates(currencies, provider=provider, base_currency=base_currency)
     return Refreshed(updated=sorted(updated), missing=sorted(set(held) - updated))
@@ -167,50 +111,26 @@ async def held_exchanges() -> set[str | None]:
     return {str(exchange) if exchange else None for exchange in rows}
 
 
-async def store_quotes(quotes: Iterable[Quote], *, provider: PriceProvider | None = None) -> set[str]:
+async def forget_price(symbol: str, *, caller: Caller) -> None:
     """
-    Store what the gate lets pass as the latest of their symbols and in the history; return those symbols.
+    Forget the stored price of a symbol, so that the source's next answer counts as the first one.
 
-    Where a price looks like that of a split, `provider` is asked before it is judged, outside of any transaction; the
-    others do not wait for that. A split is applied to its holders in the transaction that stores the new price.
+    The desk's way out where the stored price is wrong, or the listing changed its currency. Until that answer comes,
+    its holders are incomplete; the history stays.
+
+    Raises:
+        InvalidInputError: `symbol` is none.
+        NotFoundError: nothing is stored.
     """
-    admitted = await _pass_gate(list(quotes), splits={})
-    used = {quote.symbol for quote in admitted.used}
-    if admitted.suspects:
-        since = {quote.symbol: moment for quote, moment in admitted.suspects.items()}
-        suspects = list(admitted.suspects)
-        splits = await splits_service.ask(since, provider=provider)
-        used |= {quote.symbol for quote in (await _pass_gate(suspects, splits=splits)).used}
-    return used
-
-
-async def _pass_gate(quotes: Sequence[Quote], *, splits: Mapping[str, Sequence[Split] | None]) -> Admitted:
-    """Judge quotes and store what passes, in one transaction."""
-    if not quotes:
-        return Admitted()
+    symbol = normalise_symbol(symbol)
     async with in_transaction():
-        admitted = await admission.admit(quotes, splits=splits)
-        applied = [done for split in admitted.splits if (done := await splits_service.apply(split))]
-        if admitted.used:
-            columns = [list(column) for column in zip(*map(_row, admitted.used), strict=True)]
-            await connections.get("default").execute_query(_STORE, columns)
-        if applied:
-            await journal.record(
-                *(done.change for done in applied),
-                actor=journal.SYSTEM,
-                touches=Touches(
-                    client_ids=[holder for done in applied for holder in done.holders],
-                    symbols=[split.symbol for split in admitted.splits],
-                ),
-            )
-    return admitted
-
-
-async def _store_batch(batch: QuoteBatch, *, provider: PriceProvider) -> set[str]:
-    """Store a source's answer; return the symbols whose price is now the one that it gave."""
-    if batch.refused:
-        admission.refused(batch.refused)
-    return await store_quotes(batch.quotes.values(), provider=provider)
+        stored = await MarketData.select_for_update().get_or_none(symbol=symbol)
+        if stored is None:
+            raise NotFoundError(f"No price is known for {symbol}.")
+        await stored.delete()
+        before = {"price": stored.current_price, "currency": stored.currency, "timestamp": stored.timestamp}
+        change = Change(action="forget_price", entity="instrument", entity_id=symbol, before=before)
+        await journal.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
 
 
 async def newest_replayed() -> datetime | None:
@@ -253,7 +173,7 @@ async def _refresh_rates(currencies: Iterable[str], *, provider: PriceProvider, 
     except ProviderError as error:
         _log.warning("fx rates not refreshed", pairs=pairs, error=str(error))
         return
-    await _store_batch(batch, provider=provider)
+    await price_store.store_batch(batch, provider=provider)
 
 
 async def _currencies(symbols: Sequence[str]) -> set[str]:
@@ -265,28 +185,6 @@ async def _currencies(symbols: Sequence[str]) -> set[str]:
         .values_list("currency", flat=True)
     )
     return {str(currency) for currency in rows}
-
-
-def _row(quote: Quote) -> tuple[str | Decimal | datetime | None, ...]:
-    """Return a quote as a row of `_COLUMNS`; what is longer than its column is cut."""
-    return (
-        quote.symbol,
-        quote.price,
-        quote.currency,
-        quote.market_time,
-        quote.fetched_at,
-        quote.source,
-        _cut(quote.name, 200),
-        _cut(quote.quote_type, 32),
-        _cut(quote.market_state, 16),
-        _cut(quote.exchange, 16),
-        _cut(quote.exchange_timezone, 64),
-        quote.previous_close,
-    )
-
-
-def _cut(text: str | None, length: int) -> str | None:
-    return None if text is None else text[:length]
 
 
 _log = structlog.get_logger(__name__)

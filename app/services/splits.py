@@ -7,7 +7,7 @@ position of which nothing is left is deleted. Stored prices of the past stay as 
 says what separates them from today's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,12 +15,13 @@ from typing import Final
 
 import structlog
 from tortoise import connections
+from tortoise.transactions import in_transaction
 
-from app.errors import ProviderError
+from app.errors import ConflictError, ProviderError
 from app.models import Split as SplitRow
 from app.providers.base import PriceProvider, Split, SplitSource
-from app.services import chain
-from app.services.journal import Change
+from app.services import chain, journal
+from app.services.journal import Change, Touches
 
 #: Symbols about which the source is asked at a time; each may cost it a request.
 MOST_ASKED: Final = 20
@@ -53,6 +54,13 @@ select client_id, quantity, cost_basis, new_quantity, new_cost from new order by
 _ADD: Final = """
 insert into split (symbol, ex_date, effective, numerator, denominator, applied_at) values ($1, $2, $3, $4, $5, now())
 on conflict (symbol, ex_date) do nothing returning id
+"""
+#: Holders who would have more units, or a higher cost, than can be stored.
+_BEYOND: Final = """
+select client_id from position
+where symbol = $1 and updated_at < $2
+    and (abs(quantity) * $3::numeric / $4 >= 1e12 or cost_basis * $4::numeric / $3 >= 1e10)
+order by client_id limit 10
 """
 _AFTER: Final = "select count(*) as count from position where symbol = $1 and updated_at >= $2"
 
@@ -90,23 +98,58 @@ class Applied:
     holders: Sequence[int]
 
 
+async def apply_all(splits: Iterable[Split]) -> tuple[list[Applied], set[str]]:
+    """
+    Apply splits, oldest first for each symbol; return what that did, and the symbols where it cannot be done.
+
+    Call in a transaction, and `record` at its end. A symbol whose split cannot be applied stays as it was, and says so
+    in the log; the others are not held up.
+    """
+    by_symbol: dict[str, list[Split]] = {}
+    for split in splits:
+        by_symbol.setdefault(split.symbol, []).append(split)
+    applied: list[Applied] = []
+    failed: set[str] = set()
+    for symbol, due in by_symbol.items():
+        try:
+            async with in_transaction():  # a savepoint
+                applied += [done for split in due if (done := await apply(split)) is not None]
+        except ConflictError as error:
+            failed.add(symbol)
+            _log.error("split cannot be applied; the symbol's price stays as it is", symbol=symbol, error=str(error))
+    return applied, failed
+
+
+async def record(applied: Sequence[Applied]) -> None:
+    """Put what splits did into the audit trail, and tell who follows the book; last in the transaction."""
+    holders = [holder for done in applied for holder in done.holders]
+    symbols = [str(done.change.entity_id) for done in applied]
+    touches = Touches(client_ids=holders, symbols=symbols)
+    await journal.record(*(done.change for done in applied), actor=journal.SYSTEM, touches=touches)
+
+
 async def apply(split: Split) -> Applied | None:
     """
     Adjust quantity and cost of every position of the split's symbol; None if that was done before.
 
     Call in a transaction. Positions last set after the split became effective are in new shares already and stay as
     they are; the audit entry says how many. Cost: O(holders), whose clients stay locked until the transaction ends.
+
+    Raises:
+        ConflictError: a holder's position would leave the bounds of what can be stored.
     """
     connection = connections.get("default")
     values = [split.symbol, split.ex_date, split.effective, split.numerator, split.denominator]
     if not await connection.execute_query_dict(_ADD, values):
         return None
     await connection.execute_query_dict(_LOCK_HOLDERS, [split.symbol])
-    late = await connection.execute_query_dict(_AFTER, [split.symbol, split.effective])
-    rows = await connection.execute_query_dict(
-        _APPLY, [split.symbol, split.effective, split.numerator, split.denominator]
-    )
+    terms = [split.symbol, split.effective, split.numerator, split.denominator]
     ratio = f"{split.numerator.normalize():f}:{split.denominator.normalize():f}"
+    beyond = [row["client_id"] for row in await connection.execute_query_dict(_BEYOND, terms)]
+    if beyond:
+        raise ConflictError(f"{ratio} takes the position of these clients out of bounds: {beyond}.")
+    late = await connection.execute_query_dict(_AFTER, [split.symbol, split.effective])
+    rows = await connection.execute_query_dict(_APPLY, terms)
     _log.warning("split applied", symbol=split.symbol, ratio=ratio, positions=len(rows), left_alone=late[0]["count"])
     after = {"ratio": ratio, "effective": split.effective, "left_alone": late[0]["count"]} | chain.digest(rows)
     change = Change(action="split", entity="instrument", entity_id=split.symbol, after=after)

@@ -42,6 +42,7 @@ ACCESS: Final[Mapping[str, Row]] = {
     "get_stock": Row(Who.USERS),
     "get_stock_history": Row(Who.USERS),
     "refresh_stocks": Row(Who.STAFF),
+    "forget_stock": Row(Who.STAFF),
     "list_clients": Row(Who.USERS),
     "create_client": Row(Who.STAFF),
     "get_client": Row(Who.USERS),

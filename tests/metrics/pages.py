@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import metrics
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -34,3 +36,8 @@ def parse(text: str) -> Page:
     found = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
     assert len(found) == len(samples), "no series twice"
     return Page(found)
+
+
+def refused(reason: str) -> float:
+    """Return how many answers of the price source this process did not use for a reason."""
+    return parse(metrics.page(None, version="").decode()).value("risk_prices_refused_total", reason=reason)

@@ -11,9 +11,9 @@ from app.models import MarketData, PriceHistory
 from app.providers import build_provider
 from app.providers.base import PriceProvider, Refusal
 from app.providers.replay import ReplayPlan, market_time
-from app.services import price_gate
 from app.services import prices as prices_service
 from tests.fakes import FakeProvider
+from tests.metrics.pages import refused
 
 DAYS = tuple(date(2020, 3, number) for number in range(2, 8))
 AAPL = ("298.8", "289.3", "302.7", "292.9", "289.0", "266.2")
@@ -61,12 +61,12 @@ async def test_every_row_is_stored_once_though_the_process_changes(holder: int, 
 
 async def test_a_fall_that_stays_is_used_a_row_later(holder: int, file: Path) -> None:
     process = start(file)
-    before = price_gate.refusals()[Refusal.JUMP]
+    before = refused(Refusal.JUMP)
 
     updated = [await poll(process) for _ in DAYS]
 
     assert updated == [["AAPL", "RRC"]] * 3 + [["AAPL"]] + [["AAPL", "RRC"]] * 2
-    assert price_gate.refusals()[Refusal.JUMP] == before + 1
+    assert refused(Refusal.JUMP) == before + 1
     assert market_time(DAYS[3]) not in await days_of("RRC")
 
 

@@ -17,8 +17,9 @@ from app.models import Split as SplitRow
 from app.providers.base import Refusal, Split
 from app.providers.cache import CachedProvider
 from app.providers.yahoo import YahooProvider
-from app.services import price_gate, splits
+from app.services import late_splits, splits
 from app.services import prices as prices_service
+from tests.metrics.pages import refused
 from tests.standin.world import Fault, Kind, World
 
 HOUR = 3600
@@ -88,7 +89,7 @@ def _ago(seconds: float) -> int:
 async def test_one_wrong_answer_changes_nothing_and_is_counted(
     desk: Desk, fields: dict[str, Any], reason: Refusal
 ) -> None:
-    before = price_gate.refusals()[reason]
+    before = refused(reason)
     desk.yahoo.quote("AAPL", **fields)
 
     refreshed = await desk.poll()
@@ -97,7 +98,7 @@ async def test_one_wrong_answer_changes_nothing_and_is_counted(
     assert await desk.price() == 100
     assert await PriceHistory.filter(symbol="AAPL").count() == 1
     assert not (await desk.margin())["margin_call_triggered"]
-    assert price_gate.refusals()[reason] == before + 1
+    assert refused(reason) == before + 1
     desk.yahoo.quote("AAPL", 101.0)
     assert (await desk.poll()).updated == ["AAPL"]
     assert await desk.price() == 101
@@ -228,6 +229,70 @@ async def test_what_waits_outlives_a_restart(desk: Desk) -> None:
     await restarted.aclose()
 
     assert await desk.price() == 40
+
+
+async def test_a_split_that_is_reported_after_its_price_was_used_is_applied_once_it_is(desk: Desk) -> None:
+    desk.yahoo.quote("AAPL", 25.0)
+    for _ in range(2):
+        await desk.poll()
+    assert (await desk.margin())["margin_call_triggered"]
+    assert await late_splits.apply_late(provider=desk.provider) == []
+
+    desk.yahoo.split("AAPL", 4, 1, at=_ago(HOUR))
+    assert await late_splits.apply_late(provider=desk.provider) == ["AAPL"]
+
+    assert (await Position.get(client_id=desk.client_id)).quantity == 400
+    assert not (await desk.margin())["margin_call_triggered"]
+    assert await late_splits.apply_late(provider=desk.provider) == []
+
+
+async def test_a_late_report_of_a_split_that_explains_nothing_changes_nothing(desk: Desk) -> None:
+    desk.yahoo.quote("AAPL", 40.0)
+    for _ in range(2):
+        await desk.poll()
+    desk.yahoo.split("AAPL", 1, 10, at=_ago(HOUR))
+
+    assert await late_splits.apply_late(provider=desk.provider) == []
+
+    assert (await Position.get(client_id=desk.client_id)).quantity == 100
+
+
+async def test_a_split_that_cannot_be_stored_leaves_its_symbol_as_it_was_and_the_others_go_on(desk: Desk) -> None:
+    rich = (await desk.risk.post("/clients", json={"name": "Ben"})).json()["id"]
+    await Position.create(client_id=rich, symbol="AAPL", quantity=Decimal("3e11"), cost_basis=1)
+    await desk.risk.put(f"/positions/{desk.client_id}/MSFT", json={"quantity": 1, "cost_basis": 1})
+    await _age_positions(DAY)
+    before = refused(Refusal.SPLIT)
+    desk.yahoo.split("AAPL", 4, 1, at=_ago(HOUR))
+    desk.yahoo.quote("AAPL", 25.0)
+    desk.yahoo.quote("MSFT", 400.0)
+
+    refreshed = await desk.poll()
+
+    assert refreshed == prices_service.Refreshed(updated=["MSFT"], missing=["AAPL"])
+    assert await desk.price() == 100
+    assert (await Position.get(client_id=desk.client_id, symbol="AAPL")).quantity == 100
+    assert not await SplitRow.exists()
+    assert refused(Refusal.SPLIT) == before + 1
+
+
+async def test_a_listing_that_changes_its_currency_is_refused_until_the_desk_forgets_its_price(desk: Desk) -> None:
+    desk.yahoo.quote("AAPL", 92.0, currency="EUR")
+    desk.yahoo.quote("EURUSD=X", 1.25, quote_type="CURRENCY")
+    for _ in range(3):
+        await desk.poll()
+    assert await desk.price() == 100
+
+    assert (await desk.risk.delete("/stocks/AAPL")).status_code == 204
+    unpriced = await desk.risk.get(f"/margin/{desk.client_id}")
+    await desk.poll()
+
+    assert (unpriced.status_code, unpriced.json()["symbols"]) == (409, ["AAPL"])
+    assert (await desk.margin())["portfolio_value"] == 11_500  # 100 x 92 x 1.25
+    entry = await AuditEntry.filter(action="forget_price").get()
+    assert entry.before is not None
+    assert (entry.entity_id, entry.before["currency"]) == ("AAPL", "USD")
+    assert (await desk.risk.delete("/stocks/NONE")).status_code == 404
 
 
 @pytest.mark.parametrize(
