@@ -139,13 +139,13 @@ class Leader:
         while True:
             await journal.prune_book_changes()
             await events.prune()
+            await idempotency.prune()
             await asyncio.sleep(_PRUNE_SECONDS)
 
 
 async def _until_one_fails(*coroutines: Coroutine[Any, Any, None]) -> None:
     """
     Run these together until one of them ends; the others are cancelled.
-            await idempotency.prune()
 
     Raises:
         Exception: whatever ended it.
