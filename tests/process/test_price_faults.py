@@ -120,9 +120,12 @@ def desk(server: Server, standin: Standin) -> Iterator[Desk]:
 
 
 def _client(http: httpx.Client, *, loan: int, symbol: str, quantity: float) -> int:
-    client_id: int = http.post("/clients", json={"name": "Ada", "loan": loan}).raise_for_status().json()["id"]
+    """Make a client that is at no moment short of margin: a credit comes first, a debit last."""
+    made = http.post("/clients", json={"name": "Ada", "loan": min(loan, 0)}).raise_for_status()
+    client_id: int = made.json()["id"]
     path = f"/positions/{client_id}/{symbol}"
     http.put(path, json={"quantity": quantity, "cost_basis": 90}).raise_for_status()
+    http.patch(f"/clients/{client_id}", json={"loan": loan}).raise_for_status()
     return client_id
 
 
@@ -199,6 +202,16 @@ def test_a_split_of_four_for_one_adjusts_its_holders_and_opens_no_call(desk: Des
         [{"symbol": desk.symbol, "quantity": -400, "cost_basis": 22.5}],
     ]
     assert desk.http.get(f"/margin/{desk.long}").json()["net_equity"] == 4_000
+
+
+def test_a_split_that_is_reported_late_takes_back_the_call_that_its_price_opened(desk: Desk) -> None:
+    desk.quote(25.0)
+    desk.until(lambda: desk.calls(desk.long))
+
+    desk.yahoo.split(desk.symbol, 4, 1, at=time.time() + 1)
+    desk.until(lambda: [case["state"] for case in desk.calls()] == ["met"])
+
+    assert desk.http.get(f"/positions/{desk.long}").json()["positions"][0]["quantity"] == 400
 
 
 @pytest.mark.skipif(not OUTAGE_SECONDS, reason="PRICE_OUTAGE_SECONDS=60 runs it, for a real minute of each")
