@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response, status
 
 from app.routers.deps import AfterSymbol, CallerDep, Limit, ProviderDep, SettingsDep, StaffDep, Symbol, link_next
 from app.routers.errors import problems
+from app.routers.once import once
 from app.schemas.base import TimestampIn
 from app.schemas.stock import PricePointOut, RefreshOut, StockOut
 from app.services import basis as basis_service
@@ -52,8 +53,9 @@ async def list_stocks(
     "/refresh",
     operation_id="refresh_stocks",
     summary="Refresh every held symbol",
-    responses=problems(401, 403, 503),
+    responses=problems(401, 403, 422, 503),
 )
+@once
 async def refresh_stocks(_: StaffDep, provider: ProviderDep, settings: SettingsDep) -> RefreshOut:
     """Ask the price source for every symbol that a client holds, and for the FX rates they need."""
     refreshed = await prices_service.refresh_held(provider=provider, base_currency=settings.base_currency)

@@ -92,9 +92,11 @@ async def refresh_held(*, provider: PriceProvider, base_currency: str) -> Refres
     if not held:
         return Refreshed(updated=[], missing=[])
     batch = await provider.fetch(held)
+    currencies = {quote.currency for quote in batch.quotes.values()} | await _currencies(held)
+    rates = await _ask_rates(currencies, provider=provider, base_currency=base_currency)
     updated = await price_store.store_batch(batch, provider=provider)
-    currencies = await _currencies(held)
-    await _refresh_rates(currencies, provider=provider, base_currency=base_currency)
+    if rates is not None:
+        await price_store.store_batch(rates, provider=provider)
     return Refreshed(updated=sorted(updated), missing=sorted(set(held) - updated))
 
 
@@ -165,15 +167,21 @@ async def price_history(symbol: str, *, window: Window, limit: int) -> list[Pric
 
 async def _refresh_rates(currencies: Iterable[str], *, provider: PriceProvider, base_currency: str) -> None:
     """Store the FX quotes that these currencies need; one that cannot be had leaves its holders unpriced."""
+    batch = await _ask_rates(currencies, provider=provider, base_currency=base_currency)
+    if batch is not None:
+        await price_store.store_batch(batch, provider=provider)
+
+
+async def _ask_rates(currencies: Iterable[str], *, provider: PriceProvider, base_currency: str) -> QuoteBatch | None:
+    """Return the FX quotes that these currencies need; None where none is needed, or the source cannot be asked."""
     pairs = sorted(fx_symbol(currency, base_currency) for currency in set(currencies) if currency != base_currency)
     if not pairs:
-        return
+        return None
     try:
-        batch = await provider.fetch(pairs)
+        return await provider.fetch(pairs)
     except ProviderError as error:
         _log.warning("fx rates not refreshed", pairs=pairs, error=str(error))
-        return
-    await price_store.store_batch(batch, provider=provider)
+        return None
 
 
 async def _currencies(symbols: Sequence[str]) -> set[str]:
