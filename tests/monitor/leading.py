@@ -42,10 +42,17 @@ class Account:
 async def own_database(server_url: str) -> AsyncIterator[Database]:
     """Give an empty database, to which the models are connected until the block ends."""
     database = Database(url=await create_database(server_url), pool_size=4)
-    async with TortoiseContext() as context:
-        await migrate(database)
-        await context.init(config=tortoise_config(database))
+    await migrate(database)
+    async with connected(database):
         yield database
+
+
+@asynccontextmanager
+async def connected(database: Database) -> AsyncIterator[None]:
+    """Connect the models to a database until the block ends."""
+    async with TortoiseContext() as context:
+        await context.init(config=tortoise_config(database))
+        yield
 
 
 async def store(accounts: Sequence[Account]) -> list[int]:

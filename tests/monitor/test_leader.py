@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
@@ -12,34 +10,19 @@ import pytest
 
 from app.db import Database
 from app.errors import ProviderError
-from app.models import AuditEntry, Event, MarginCall, MarginCallEvent
+from app.models import MarginCall
 from app.monitor.leader import Leader
 from app.monitor.tasks import running
 from app.providers.base import PriceProvider, QuoteBatch
 from app.providers.replay import market_time
-from app.services import audit
-from app.services.business_days import day_of
 from app.services.prices import newest_replayed
-from tests.monitor.leading import Account, leader, own_database, replaying, store
-
-_DAYS = [date(2020, 2, 3) + timedelta(days=day) for day in range(41)]
-#: Falls by 1 % a day, and rises again from the twentieth on.
-_CLOSES = [Decimal(100 - min(day, 40 - day)) for day in range(41)]
+from tests.monitor.drill import DAYS, accounts, check_nothing_is_lost_or_doubled, write_closes
+from tests.monitor.leading import leader, own_database, replaying, store
 
 
 @pytest.fixture
 def closes(tmp_path: Path) -> Path:
-    """Return a file of forty-one days to replay."""
-    file = tmp_path / "closes.csv"
-    lines = [f"{day},{close}\n" for day, close in zip(_DAYS, _CLOSES, strict=True)]
-    file.write_text("Date,AAPL\n" + "".join(lines))
-    return file
-
-
-def _accounts() -> list[Account]:
-    """Return clients who hold 100 and fall short below 99.5, 98.5 and so on, to 80.5."""
-    held = {"AAPL": Decimal(100)}
-    return [Account(Decimal(75) * (Decimal(99 - step) + Decimal("0.5")), held) for step in range(19)]
+    return write_closes(tmp_path / "closes.csv")
 
 
 @asynccontextmanager
@@ -62,44 +45,29 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30
 async def _ended() -> bool:
     """Return whether the last day is there and everybody's call is met."""
     newest = await newest_replayed()
-    return newest == market_time(_DAYS[-1]) and not await MarginCall.filter(closed_at=None).exists()
+    return newest == market_time(DAYS[-1]) and not await MarginCall.filter(closed_at=None).exists()
 
 
 async def _reached(day: int) -> bool:
     newest = await newest_replayed()
-    return newest is not None and newest >= market_time(_DAYS[day])
-
-
-async def _check_nothing_is_lost_or_doubled(ids: list[int]) -> None:
-    """Every client was called on the day on which it fell short and met it on the day on which it did not."""
-    opened = {event.client_id: day_of(event.at) for event in await MarginCallEvent.filter(to_state="open")}
-    met = {event.client_id: day_of(event.at) for event in await MarginCallEvent.filter(to_state="met")}
-    assert await MarginCall.all().count() == len(ids)
-    steps = [event.to_state for event in await MarginCallEvent.exclude(to_state="past_due")]
-    assert len(steps) == 2 * len(ids)
-    assert opened == {id_: _DAYS[step + 1] for step, id_ in enumerate(ids)}
-    assert met == {id_: _DAYS[40 - step] for step, id_ in enumerate(ids)}
-    told = [event.data["state"] for event in await Event.filter(kind="margin_call")]
-    assert len([state for state in told if state != "past_due"]) == 2 * len(ids)
-    assert await AuditEntry.filter(entity="margin_call", action__in=["open", "meet"]).count() == 2 * len(ids)
-    assert (await audit.verify(after=None, limit=10_000, known=None)).intact
+    return newest is not None and newest >= market_time(DAYS[day])
 
 
 async def test_two_leaders_take_turns_and_lose_nothing(database_url: str, closes: Path) -> None:
     async with own_database(database_url) as database:
-        ids = await store(_accounts())
+        ids = await store(accounts())
         async with leading(database, replaying(closes)) as one, leading(database, replaying(closes)) as other:
             await until(lambda: _reached(10))
             assert one.is_leading != other.is_leading
 
             await until(_ended)
 
-        await _check_nothing_is_lost_or_doubled(ids)
+        await check_nothing_is_lost_or_doubled(ids)
 
 
 async def test_another_takes_over_where_the_connection_of_the_leader_is_killed(database_url: str, closes: Path) -> None:
     async with own_database(database_url) as database:
-        ids = await store(_accounts())
+        ids = await store(accounts())
         admin = await asyncpg.connect(database.url)
         async with leading(database, replaying(closes)) as one, leading(database, replaying(closes)) as other:
             for day in (5, 15, 25):
@@ -113,21 +81,21 @@ async def test_another_takes_over_where_the_connection_of_the_leader_is_killed(d
             await until(_ended)
         await admin.close()
 
-        await _check_nothing_is_lost_or_doubled(ids)
+        await check_nothing_is_lost_or_doubled(ids)
 
 
 async def test_a_leader_that_is_stopped_in_the_middle_is_followed_by_one_that_goes_on(
     database_url: str, closes: Path
 ) -> None:
     async with own_database(database_url) as database:
-        ids = await store(_accounts())
+        ids = await store(accounts())
         for day in (3, 9, 18, 24):
             async with leading(database, replaying(closes)):
                 await until(lambda day=day: _reached(day))  # type: ignore[misc] # bound now
         async with leading(database, replaying(closes)):
             await until(_ended)
 
-        await _check_nothing_is_lost_or_doubled(ids)
+        await check_nothing_is_lost_or_doubled(ids)
 
 
 async def test_a_source_that_fails_opens_nothing_and_is_asked_again(database_url: str, closes: Path) -> None:
@@ -148,11 +116,11 @@ async def test_a_source_that_fails_opens_nothing_and_is_asked_again(database_url
             """Nothing to let go of."""
 
     async with own_database(database_url) as database:
-        ids = await store(_accounts())
+        ids = await store(accounts())
         async with leading(database, Faulty()):
             await until(_ended)
 
-        await _check_nothing_is_lost_or_doubled(ids)
+        await check_nothing_is_lost_or_doubled(ids)
 
 
 def _leads(*leaders: Leader) -> Callable[[], Awaitable[bool]]:

@@ -37,10 +37,10 @@ class PostgreSQL:
         self._process = self._home.run_as.spawn([postgres, *options], output=subprocess.DEVNULL, at_end=signal.SIGINT)
         assert _is_ready(self._process, cluster / "postmaster.pid")
 
-    def stop(self) -> None:
-        """Shut it down at once; open connections end."""
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Shut it down at once; open connections end. SIGQUIT: as a crash, to be recovered from at the next start."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(number)
             self._process.wait(20)
             self._process = None
 
