@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     #: Longest that one request may take, database and provider included.
     request_seconds: float = Field(default=30, ge=1, le=600)
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=1_073_741_824)
+    #: A file to import, as it is sent and once it is decompressed.
+    import_max_bytes: int = Field(default=1_073_741_824, ge=1024, le=1_099_511_627_776)
 
     #: Whether `/metrics` answers others than this machine.
     metrics_public: bool = False

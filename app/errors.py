@@ -29,6 +29,10 @@ class InvalidInputError(AppError):
         self.faults = tuple(faults)
 
 
+class TooLargeError(AppError):
+    """The input is larger than is taken; nothing was stored."""
+
+
 class AuthenticationError(AppError):
     """The caller did not prove who it is: no token, a bad one, wrong password."""
 

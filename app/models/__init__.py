@@ -3,6 +3,7 @@
 from app.models.calls import CallState, CallType, ClientState, MarginCall, MarginCallEvent
 from app.models.client import Client, Margin, Position
 from app.models.idempotency import IdempotencyKey
+from app.models.imports import Import
 from app.models.journal import AuditEntry, BookChange, Event, Webhook, WebhookDelivery
 from app.models.market import Instrument, MarketData, PriceHistory, Split
 from app.models.user import LoginAttempt, RefreshToken, Role, User
@@ -16,6 +17,7 @@ __all__ = [
     "ClientState",
     "Event",
     "IdempotencyKey",
+    "Import",
     "Instrument",
     "LoginAttempt",
     "Margin",

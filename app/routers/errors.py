@@ -25,6 +25,7 @@ _KINDS: Final[dict[type[errors.AppError], tuple[int, str, str]]] = {
     errors.ConflictError: (409, "conflict", "Conflict with what is stored"),
     errors.PreconditionError: (412, "precondition-failed", "Changed meanwhile"),
     errors.MissingPricesError: (409, "missing-prices", "Prices missing"),
+    errors.TooLargeError: (413, "too-large", "Body too large"),
     errors.InvalidInputError: (422, "invalid-input", "Invalid input"),
     errors.ThrottledError: (429, "too-many-requests", "Too many requests"),
     errors.UnavailableError: (503, "unavailable", "Temporarily unavailable"),

@@ -1,0 +1,44 @@
+"""How much a request may send, and which ones have no deadline."""
+
+from typing import Final
+
+from fastapi import Request
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.routers import errors
+
+_IMPORTS: Final = "/imports"
+
+
+def is_import(scope: Scope) -> bool:
+    """Return whether a request brings a file."""
+    return bool(scope["path"] == _IMPORTS and scope["method"] == "POST")
+
+
+def has_deadline(scope: Scope) -> bool:
+    """Return whether a request must be answered in time; streams last, and bound themselves."""
+    return not (scope["path"].startswith(("/events", "/exports/")) or is_import(scope))
+
+
+class BodyLimit:
+    """ASGI middleware: a limit for bodies, and another one for files to import."""
+
+    def __init__(self, app: ASGIApp, *, body_bytes: int, import_bytes: int) -> None:
+        self._ordinary = RequestBodyLimitMiddleware(app, max_body_size=body_bytes)
+        self._imports = RequestBodyLimitMiddleware(app, max_body_size=import_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request within its limit."""
+        limited = self._imports if scope["type"] == "http" and is_import(scope) else self._ordinary
+        if scope["type"] == "http" and content_length(scope) > limited.max_body_size:
+            response = errors.body_too_large(Request(scope), limited.max_body_size)
+            await response(scope, receive, send)
+            return
+        await limited(scope, receive, send)
+
+
+def content_length(scope: Scope) -> int:
+    """Return what the client says it will send; chunked bodies are counted as they come."""
+    text = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(text) if text.isdigit() else 0
