@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Header, Request, Response, status
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from pydantic_core import to_json
 
 from app.errors import PreconditionError
@@ -27,9 +27,13 @@ _CACHE_CONTROL: Final = "private, no-cache"
 #: The headers of an answer with a tag, for the document.
 TAG: Final = {"ETag": {"description": "Digest of this answer.", "schema": {"type": "string"}}}
 
+#: A header cannot be null.
+_SCHEMA: Final = WithJsonSchema({"type": "string", "maxLength": 1000})
+
 IfNoneMatchHeader = Annotated[
     str | None,
     Header(alias="If-None-Match", max_length=1000, description="`ETag` of what you have: 304 if it is still that."),
+    _SCHEMA,
 ]
 IfMatchHeader = Annotated[
     str | None,
@@ -38,9 +42,12 @@ IfMatchHeader = Annotated[
         max_length=1000,
         description="`ETag` of what you saw: 412 if it is no longer that. `*`: whatever it is, if it exists.",
     ),
+    _SCHEMA,
 ]
 CreateOnlyHeader = Annotated[
-    str | None, Header(alias="If-None-Match", max_length=1000, description="`*`: 412 if it exists already.")
+    str | None,
+    Header(alias="If-None-Match", max_length=1000, description="`*`: 412 if it exists already."),
+    _SCHEMA,
 ]
 
 

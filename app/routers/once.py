@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, ParamSpec
 
 from fastapi import Depends, Header, Request, Response, status
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from pydantic_core import to_json
 
 from app.routers.deps import CallerDep
@@ -21,19 +21,21 @@ from app.services.idempotency import Answer, Asked
 
 _P = ParamSpec("_P")
 _PARAMETER: Final = "_asked"
+_PATTERN: Final = r'^("[!#-~]{1,255}"|[!#-~]{1,255})$'
 _KEPT_HEADERS: Final = ("content-type", "content-location", "location", "etag")
 
 KeyHeader = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        pattern=r'^("[!#-~]{1,255}"|[!#-~]{1,255})$',
+        pattern=_PATTERN,
         max_length=257,
         description="A name of your choice for this request, such as a UUID. Sent again by you within a day, it is "
         "applied once and answered alike, with `Idempotent-Replayed: true`; sent with anything else it is a 422. A "
         "request that failed left nothing, and may be sent again.",
-        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
     ),
+    # A header cannot be null.
+    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["8e03978e-40d5-43e8-bc93-6894a57f9324"]}),
 ]
 
 
