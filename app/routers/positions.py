@@ -19,12 +19,13 @@ router = APIRouter(prefix="/positions", tags=["positions"])
     "/{clientId}",
     operation_id="list_positions",
     summary="Get what a client holds",
-    responses=problems(401, 404, 422, 503),
+    response_model=PositionsOut,
+    responses=tagged(200, unchanged=True) | problems(401, 404, 422, 503),
 )
-async def list_positions(client_id: ClientId, caller: CallerDep) -> PositionsOut:
+async def list_positions(client_id: ClientId, caller: CallerDep, known: KnownDep) -> Response:
     """Return a client's positions, by symbol."""
     rows = await positions_service.list_positions(client_id, caller=caller)
-    return PositionsOut(client_id=client_id, positions=[PositionOut(**row) for row in rows])
+    return known.answer(PositionsOut(client_id=client_id, positions=[_position(row) for row in rows]))
 
 
 @router.get(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response, status
 
 from app.routers.deps import AfterSymbol, CallerDep, Limit, ProviderDep, SettingsDep, StaffDep, Symbol, link_next
 from app.routers.errors import problems
+from app.routers.etags import KnownDep, tagged
 from app.routers.once import once
 from app.schemas.base import TimestampIn
 from app.schemas.stock import PricePointOut, RefreshOut, StockOut
@@ -38,15 +39,22 @@ async def get_window(
     return Window(start=start, end=end, after=after)
 
 
-@router.get("", operation_id="list_stocks", summary="List stored prices", responses=problems(401, 422, 503))
+@router.get(
+    "",
+    operation_id="list_stocks",
+    summary="List stored prices",
+    response_model=list[StockOut],
+    responses=tagged(200, unchanged=True) | problems(401, 422, 503),
+)
 async def list_stocks(
-    request: Request, response: Response, _: CallerDep, after: AfterSymbol = None, limit: Limit = 1000
-) -> list[StockOut]:
+    request: Request, _: CallerDep, known: KnownDep, after: AfterSymbol = None, limit: Limit = 1000
+) -> Response:
     """Return the stored price of every stock, by symbol."""
     rows = await prices_service.list_prices(after=after, limit=limit)
+    answer = known.answer([StockOut.model_validate(row) for row in rows])
     if len(rows) == limit:
-        link_next(request, response, after=rows[-1].symbol)
-    return [StockOut.model_validate(row) for row in rows]
+        link_next(request, answer, after=rows[-1].symbol)
+    return answer
 
 
 @router.post(

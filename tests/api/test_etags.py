@@ -50,7 +50,10 @@ async def change(risk: AsyncClient, resource: tuple[str, str, dict[str, Any]], *
     return await risk.request(method, path, json=body, headers=named)
 
 
-@pytest.mark.parametrize("path", ["/clients", "{ada}", "/positions/{id}/AAPL", "/instruments", "/instruments/TQQQ"])
+@pytest.mark.parametrize(
+    "path",
+    ["/clients", "{ada}", "/positions/{id}", "/positions/{id}/AAPL", "/instruments", "/instruments/TQQQ", "/stocks"],
+)
 async def test_what_the_caller_has_is_not_sent_again(risk: AsyncClient, ada: str, tqqq: str, path: str) -> None:
     path = path.format(ada=ada, id=ada.rpartition("/")[2])
     first = await risk.get(path)
