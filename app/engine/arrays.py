@@ -10,6 +10,7 @@ Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 Int8 = NDArray[np.int8]
 Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 VOID: Final = types.void
@@ -24,8 +25,12 @@ BOOL: Final = types.Array(types.boolean, 1, "C", readonly=True)
 FLOAT64: Final = types.Array(types.float64, 1, "C", readonly=True)
 INT64_3D: Final = types.Array(types.int64, 3, "C", readonly=True)
 INT64_2D: Final = types.Array(types.int64, 2, "C", readonly=True)
+FLOAT32_3D: Final = types.Array(types.float32, 3, "C", readonly=True)
+FLOAT64_3D: Final = types.Array(types.float64, 3, "C", readonly=True)
 INT64_OUT: Final = types.Array(types.int64, 1, "C")
 INT64_2D_OUT: Final = types.Array(types.int64, 2, "C")
 INT64_3D_OUT: Final = types.Array(types.int64, 3, "C")
 FLOAT64_OUT: Final = types.Array(types.float64, 1, "C")
+FLOAT64_3D_OUT: Final = types.Array(types.float64, 3, "C")
+FLOAT32_3D_OUT: Final = types.Array(types.float32, 3, "C")
 INT8_OUT: Final = types.Array(types.int8, 1, "C")

@@ -39,4 +39,4 @@ def kernel(returns: types.Type, *arguments: types.Type) -> Callable[[Function], 
 
 def inlined(function: Function) -> Function:
     """Make a function callable from kernels; it is compiled as a part of each of them."""
-    return cast("Function", numba.njit(error_model="numpy")(function))
+    return cast("Function", numba.njit(error_model="numpy", forceinline=True)(function))

@@ -1,16 +1,16 @@
 """
 The kernel: what a range of clients has and owes, from columns to columns.
 
-It goes through the clients in blocks whose positions' values fit the nearest cache: first the values of a block's
-positions, then the rows of its clients. Any split of the clients over threads gives the same bytes.
+Each client by estimate where that gives the exact cents, else by exact arithmetic. A row depends on its own client
+alone, so any split of the clients over threads gives the same bytes.
 """
-
-from typing import Final
 
 import numpy as np
 
 from app.engine.arrays import (
+    FLOAT32_3D,
     FLOAT64,
+    FLOAT64_3D,
     INT,
     INT8_OUT,
     INT32,
@@ -19,27 +19,16 @@ from app.engine.arrays import (
     INT64_2D_OUT,
     INT64_3D,
     VOID,
+    Float32,
     Float64,
     Int8,
     Int32,
     Int64,
 )
+from app.engine.estimate import flat_rows, layered_rows
 from app.engine.jit import inlined, kernel
-from app.engine.lines import is_clear, value_of
-from app.engine.rows import FLAT_RATE, flat_rows, layered_rows
+from app.engine.rows import FLAT_RATE, UNTOLD, exact_rows
 from app.engine.rules import MAX_STEPS
-
-BLOCK: Final = 4096
-"""Positions: 32 KiB of values."""
-
-
-@inlined
-def block_end(first: int, last: int, offsets: Int64) -> int:
-    """Return the end of the clients, from `first` on, whose positions fit a block; one client always does."""
-    end = first + 1
-    while end < last and offsets[end + 1] - offsets[first] <= BLOCK:
-        end += 1
-    return end
 
 
 @inlined
@@ -51,26 +40,9 @@ def most_positions(first: int, last: int, offsets: Int64) -> int:
     return most
 
 
-@inlined
-def fill_values(
-    symbol_index: Int32, quantity: Int64, price: Int64, unit: Float64, values: Int64, unclear: Int64
-) -> None:
-    """Write the values of positions: first the estimates of all, noting the unclear, then the exact ones of those."""
-    count = np.uint64(0)
-    for i in range(len(quantity)):
-        estimate = quantity[i] * unit[np.uint32(symbol_index[i])]
-        values[i] = np.int64(np.rint(estimate))
-        unclear[count] = i
-        count += np.uint64(not is_clear(estimate))
-    for k in range(count):
-        i = unclear[k]
-        s = np.uint32(symbol_index[i])
-        values[i] = value_of(quantity[i], price[s], unit[s])
-
-
 @kernel(
-    VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, INT64_3D, INT64, INT64_2D, INT8_OUT,
-    INT64_2D_OUT, INT64_2D_OUT,
+    VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, INT64_3D, FLOAT32_3D, FLOAT64_3D, INT64,
+    INT64_2D, INT8_OUT, INT64_2D_OUT, INT64_2D_OUT,
 )  # fmt: skip
 def revalue(  # noqa: PLR0913 -- columns
     first: int,
@@ -83,26 +55,32 @@ def revalue(  # noqa: PLR0913 -- columns
     price: Int64,
     unit: Float64,
     terms: Int64,
+    rates: Float32,
+    floors: Float64,
     policy: Int64,
     concentration: Int64,
     status: Int8,
     totals: Int64,
     lines: Int64,
 ) -> None:
-    """Write the rows of the clients from `first` to `last`, and, unless `lines` is empty, those of their positions."""
-    scratch = np.empty((2, max(BLOCK, most_positions(first, last, offsets))), np.int64)
-    limits = np.empty((2, MAX_STEPS), np.int64)
-    start = first
-    while start < last:
-        end = block_end(start, last, offsets)
-        a, b = offsets[start], offsets[end]
-        symbols, quantities, values = symbol_index[a:b], quantity[a:b], scratch[0, : b - a]
-        fill_values(symbols, quantities, price, unit, values, scratch[1])
-        if policy[FLAT_RATE] >= 0 and not lines.shape[1]:
-            flat_rows(start, end, offsets, values, loan, client_rate, policy[FLAT_RATE], status, totals)
-        else:
-            layered_rows(
-                start, end, offsets, symbols, quantities, values, loan, client_rate, terms, policy, concentration,
-                limits, status, totals, lines,
-            )  # fmt: skip
-        start = end
+    """
+    Write the rows of the clients from `first` to `last`, and, unless `lines` is empty, those of their positions.
+
+    Nothing is estimated where `rates` is empty.
+    """
+    room, steps = most_positions(first, last, offsets), (2, MAX_STEPS)
+    status[first:last] = UNTOLD
+    if len(rates) and policy[FLAT_RATE] >= 0:
+        flat_rows(
+            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, policy[FLAT_RATE], status,
+            totals,
+        )  # fmt: skip
+    elif len(rates):
+        layered_rows(
+            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, rates, floors,
+            policy, concentration.astype(np.float64), np.empty(room), np.empty(steps), status, totals,
+        )  # fmt: skip
+    exact_rows(
+        first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, terms, policy, concentration,
+        np.empty(room, np.int64), np.empty(steps, np.int64), status, totals, lines,
+    )  # fmt: skip

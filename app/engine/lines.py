@@ -21,18 +21,10 @@ from app.engine.units import (
 CENT: Final = QUANTITY_SCALE * PRICE_SCALE // MONEY_SCALE
 """quantity x price of one cent, in the engine's units."""
 HALF_CENT: Final = CENT // 2
-ESTIMATE_ERROR: Final = 5e-15
-"""Relative; nine times what four roundings of a float64 can add up to."""
 TOO_LARGE: Final = 2 * REQUIREMENT_LIMIT
 """Stands for every amount beyond it; the client's row is refused anyway."""
 ADDITIVE: Final = int(Style.ADDITIVE)
 GREATER_OF: Final = int(Style.GREATER_OF)
-
-
-@inlined
-def is_clear(estimate: float) -> bool:
-    """Return whether the nearest cent to a float64 estimate is right: not near half a cent, not huge, not NaN."""
-    return abs(estimate - np.rint(estimate)) < 0.5 - abs(estimate) * ESTIMATE_ERROR  # type: ignore[no-any-return]
 
 
 @inlined

@@ -9,11 +9,12 @@ from typing import Final
 
 import numpy as np
 
-from app.engine.arrays import Bool, Float64, Int8, Int64
+from app.engine.arrays import Bool, Float32, Float64, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
+from app.engine.estimate import ESTIMATE_WIDTH, fill_estimates
 from app.engine.kernel import revalue
 from app.engine.rows import COMPLETE, LINE_FIGURES, TOTALS
-from app.engine.rules import MarginRules
+from app.engine.rules import MarginRules, PackedRules
 from app.engine.terms import TERM_WIDTH, fill_terms
 
 PARALLEL_POSITIONS: Final = 100_000
@@ -120,15 +121,32 @@ def new_results(book: Book) -> Results:
     return np.empty(clients, np.int8), np.empty((TOTALS, clients), np.int64), np.empty((0, 0), np.int64)
 
 
-def revalued(
-    results: Results, book: Book, prices: Prices, instruments: Instruments, rules: MarginRules, *, threads: int | None
+def revalued(  # noqa: PLR0913 -- a report's inputs, its room and who waits for pieces of it
+    results: Results,
+    book: Book,
+    prices: Prices,
+    instruments: Instruments,
+    rules: MarginRules,
+    *,
+    threads: int | None,
+    done: Callable[[int, int], None] = lambda _first, _last: None,
 ) -> MarginReport:
-    """Compute a margin report in the room that is given; a report that lay there before is overwritten."""
+    """
+    Compute a margin report in the room that is given; a report that lay there before is overwritten.
+
+    Each piece of it is handed to `done(first, last)` by the thread that computed it, while it is still in the cache.
+    """
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate)
     packed = rules.packed(prices.usd_rate)
     price, unit, terms = symbol_terms(book, prices, instruments, rules)
-    inputs = (*columns, price, unit, terms, packed.numbers, packed.concentration)
-    over_threads(lambda first, last: revalue(first, last, *inputs, *results), book.offsets, threads)
+    rates, floors = estimates(price, terms, packed, exact=results[2].size > 0)
+    inputs = (*columns, price, unit, terms, rates, floors, packed.numbers, packed.concentration)
+
+    def run(first: int, last: int) -> None:
+        revalue(first, last, *inputs, *results)
+        done(first, last)
+
+    over_threads(run, book.offsets, threads)
     status, totals, _ = results
     return MarginReport(status, *totals)
 
@@ -146,6 +164,15 @@ def symbol_terms(
     kinds = (instruments.leverage, instruments.marginable, own_long, own_short, instruments.is_stock)
     fill_terms(packed.layers, price, *kinds, unit, terms)
     return price, unit, terms
+
+
+def estimates(price: Int64, terms: Int64, packed: PackedRules, *, exact: bool) -> tuple[Float32, Float64]:
+    """Return (S, 2, ESTIMATE_WIDTH) rates and (S, 2, 2) floors for estimates; both empty where nothing is estimated."""
+    symbols = 0 if exact else len(price)
+    rates, floors = np.empty((symbols, 2, ESTIMATE_WIDTH), np.float32), np.empty((symbols, 2, 2))
+    if symbols and not fill_estimates(price, terms, packed.numbers, packed.concentration, rates, floors):
+        return rates[:0], floors[:0]
+    return rates, floors
 
 
 def own_rates(symbols: tuple[str, ...], house_rate: Int64, rules: MarginRules) -> tuple[Int64, Int64]:

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from app.engine.arrays import Int8, Int32, Int64
+from app.engine.arrays import Float64, Int8, Int32, Int64
 from app.engine.jit import inlined
-from app.engine.lines import asked, concentrated, fill_limits, share_of
+from app.engine.lines import asked, concentrated, fill_limits, value_of
 from app.engine.rules import DEBIT, STYLE, ClientRate, Style
 from app.engine.terms import BY_CLIENT_RATE, H_CODE, H_FLOOR, H_RATE, X_CODE, X_FLOOR, X_RATE
 from app.engine.units import MISSING, MONEY_LIMIT, NOT_ASKED, REQUIREMENT_LIMIT
@@ -23,6 +23,7 @@ LINE_VALUE, LINE_EXCHANGE, LINE_HOUSE, LINE_REQUIREMENT, LINE_X_RATE, LINE_H_RAT
 LINE_FIGURES: Final = 8
 # What a client's row is worth.
 COMPLETE, UNPRICED, OVER_LIMIT = range(3)
+UNTOLD: Final = -1
 # Numbers of a policy.
 FLAT_RATE, CLIENT_RATE, ASKS_EXCHANGE, ASKS_HOUSE = range(4)
 
@@ -31,6 +32,14 @@ AT_LEAST: Final = int(ClientRate.AT_LEAST)
 NO_CONCENTRATION: Final = int(Style.NONE)
 Sums = tuple[np.int64, np.int64, np.int64, np.int64, np.int64]
 Asked = tuple[np.int64, np.int64, np.int64]
+
+
+@inlined
+def fill_values(symbol_index: Int32, quantity: Int64, price: Int64, unit: Float64, values: Int64) -> None:
+    """Write what the positions are worth."""
+    for i in range(len(quantity)):
+        s = np.uint32(symbol_index[i])
+        values[i] = value_of(quantity[i], price[s], unit[s])
 
 
 @inlined
@@ -75,37 +84,19 @@ def write_missing(figures: Int64, first: int, last: int) -> None:
 
 
 @inlined
-def flat_rows(  # noqa: PLR0913 -- columns
-    first: int, last: int, offsets: Int64, values: Int64, loan: Int64, client_rate: Int64, flat_rate: np.int64,
-    status: Int8, out: Int64,
+def exact_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
+    first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, loan: Int64, client_rate: Int64,
+    price: Int64, unit: Float64, terms: Int64, policy: Int64, rule: Int64, values: Int64, limits: Int64, status: Int8,
+    out: Int64, lines: Int64,
 ) -> None:  # fmt: skip
-    """Write the rows of a block of clients who owe one rate of every position."""
-    a = offsets[first]
-    for c in range(first, last):
-        i, j = offsets[c] - a, offsets[c + 1] - a
-        rate = client_rate[c] if client_rate[c] >= 0 else flat_rate
-        long, short, state = sum_values(values, i, j)
-        house = np.int64(0)
-        for k in range(i, j):
-            house += share_of(abs(values[np.uint64(k)]), rate)
-        status[c] = state
-        if state == COMPLETE:
-            write_totals(out, c, (long, short, np.int64(NOT_ASKED), house, house), loan[c])
-        else:
-            write_missing(out, c, c + 1)
-
-
-@inlined
-def layered_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
-    first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, values: Int64, loan: Int64,
-    client_rate: Int64, terms: Int64, policy: Int64, rule: Int64, limits: Int64, status: Int8, out: Int64, lines: Int64,
-) -> None:  # fmt: skip
-    """Write the rows of a block of clients, and the figures of their positions."""
-    a = offsets[first]
+    """Write the rows of the clients that are untold, and the figures of their positions unless `lines` is empty."""
     asks_exchange, asks_house, client_rule = policy[ASKS_EXCHANGE] != 0, policy[ASKS_HOUSE] != 0, policy[CLIENT_RATE]
     for c in range(first, last):
-        i, j, own = offsets[c] - a, offsets[c + 1] - a, client_rate[c]
-        long, short, state = sum_values(values, i, j)
+        if status[c] != UNTOLD:
+            continue
+        i, j, own = offsets[c], offsets[c + 1], client_rate[c]
+        fill_values(symbol_index[i:j], quantity[i:j], price, unit, values)
+        long, short, state = sum_values(values, np.int64(0), j - i)
         exchange = house = requirement = np.int64(0)
         replacing = own if client_rule == REPLACES else np.int64(-1)
         least = own if client_rule == AT_LEAST else np.int64(-1)
@@ -116,7 +107,8 @@ def layered_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
             fill_limits(rule, 1, -short, limits)
         for p in range(i, j if state == COMPLETE else i):
             k = np.uint64(p)  # known not to count from the end
-            s, value, side = np.uint32(symbol_index[k]), abs(values[k]), np.uint64(quantity[k] < 0)
+            s, amount, side = np.uint32(symbol_index[k]), values[p - i], np.uint64(quantity[k] < 0)
+            value = abs(amount)
             x = h = np.int64(NOT_ASKED)
             if asks_exchange and terms[s, side, X_RATE] >= 0:
                 x = asked(value, quantity[k], terms[s, side, X_RATE], terms[s, side, X_FLOOR])
@@ -138,7 +130,7 @@ def layered_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
                 break
             if lines.shape[1]:
                 by_exchange = (x, terms[s, side, X_RATE], terms[s, side, X_CODE])
-                write_line(lines, a + p, values[k], by_exchange, (h, rate, code))
+                write_line(lines, np.int64(p), amount, by_exchange, (h, rate, code))
         status[c] = state
         if state == COMPLETE:
             exchange = exchange if asks_exchange else np.int64(NOT_ASKED)
@@ -147,4 +139,4 @@ def layered_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
         else:
             write_missing(out, c, c + 1)
             if lines.shape[1]:
-                write_missing(lines, a + i, a + j)
+                write_missing(lines, i, j)

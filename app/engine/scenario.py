@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from app.engine.arrays import INT8, INT64, INT64_OUT, VOID, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.jit import kernel
 from app.engine.margin import MarginReport, margin_report, new_results, revalued
-from app.engine.rows import COMPLETE
+from app.engine.rows import COMPLETE, EQUITY, SHORTFALL
 from app.engine.rules import MarginRules
 from app.engine.units import PRICE_LIMIT, RATE_SCALE
 
@@ -91,11 +92,19 @@ def book_ladder(  # noqa: PLR0913 -- a report's inputs and the shocks
     rungs, room = [], new_results(book)
     for shock in shocks:
         moved = shocked(prices, shock, symbol=symbol)
-        report = revalued(room, book, moved, instruments, rules, threads=threads)
-        sums = np.zeros(BOOK_SUMS, np.int64)
-        add_up(report.status, report.net_equity, report.margin_shortfall, sums)
-        rungs.append(BookRung(shock, *sums.tolist()))
+        pieces: list[Int64] = []
+        status, totals, _ = room
+        add = partial(_add_piece, status, totals[EQUITY], totals[SHORTFALL], pieces)
+        revalued(room, book, moved, instruments, rules, threads=threads, done=add)
+        rungs.append(BookRung(shock, *np.sum(pieces, axis=0).tolist()))
     return rungs
+
+
+def _add_piece(status: Int8, equity: Int64, shortfall: Int64, pieces: list[Int64], first: int, last: int) -> None:
+    """Append what these clients add up to."""
+    sums = np.zeros(BOOK_SUMS, np.int64)
+    add_up(status[first:last], equity[first:last], shortfall[first:last], sums)
+    pieces.append(sums)
 
 
 @kernel(VOID, INT8, INT64, INT64, INT64_OUT)

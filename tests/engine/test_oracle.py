@@ -14,5 +14,5 @@ def test_random_books_equal_the_exact_oracle_to_the_cent() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_large_book_of_one_world_equals_the_oracle_across_blocks(seed: int) -> None:
+def test_a_large_book_of_one_world_equals_the_oracle(seed: int) -> None:
     check_world(seed, books=1500)
