@@ -34,6 +34,7 @@ from app.routers import (
     event_wire,
     events,
     health,
+    hot,
     instruments,
     margin,
     margin_book,
@@ -55,6 +56,7 @@ from app.services import price_gate
 from app.services import prices as prices_service
 from app.services.auth import Auth
 from app.services.login_limits import LoginLimits
+from app.services.margin_reads import MarginReads
 from app.services.valued import Valuation
 from app.services.webhook_address import Addresses, system_resolver
 from config import Settings
@@ -94,6 +96,9 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
     app.state.provider = provider or price_source(settings)
     price_gate.configure(jump_limit=settings.price_jump_limit)
     app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
+    app.state.margin_reads = MarginReads(
+        rules=app.state.policy.rules, base_currency=settings.base_currency, seconds=settings.request_seconds
+    )
     app.state.book = LiveBook(
         Valuation(app.state.policy, settings.warning_cushion), base_currency=settings.base_currency
     )
@@ -106,6 +111,7 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
     )
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
     app.add_middleware(context.RequestContext, seconds=settings.request_seconds, max_body_bytes=settings.max_body_bytes)
+    hot.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
     errors.install(app, database_down=DATABASE_DOWN)

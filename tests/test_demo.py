@@ -13,7 +13,8 @@ from app.providers.base import PriceProvider
 from app.security import PasswordHasher
 from app.services import demo, price_store
 from app.services.access import Caller, Role
-from app.services.margin import MarginStatus, margin_status
+from app.services.margin import MarginStatus
+from app.services.margin_reads import MarginReads
 from tests.fakes import FakeProvider
 
 DESK: Final = Caller(user_id=1, username="desk", role=Role.RISK, client_id=None)
@@ -33,9 +34,8 @@ async def seed(provider: PriceProvider, data_dir: Path, base_currency: str = "US
 
 async def status_of(name: str) -> MarginStatus:
     client = await Client.get(name__startswith=name)
-    return await margin_status(
-        client.id, caller=DESK, rules=ActivePolicy.of(load_policy("flat")).rules, base_currency="USD"
-    )
+    rules = ActivePolicy.of(load_policy("flat")).rules
+    return await MarginReads(rules=rules, base_currency="USD", seconds=10).status(client.id, caller=DESK)
 
 
 async def gross_of(name: str) -> Decimal:

@@ -10,14 +10,12 @@ import structlog
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import metrics
+from app import logs, metrics
 from app.routers import errors
 
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 #: Streams last and may be large; they bound themselves.
 _STREAMS: Final = ("/events", "/imports", "/exports")
-
-_log = structlog.get_logger("access")
 
 
 class RequestContext:
@@ -62,7 +60,7 @@ class RequestContext:
             seconds = time.perf_counter() - started
             metrics.count_request(scope["method"], _route(scope), status, seconds)
             ms = round(seconds * 1000, 1)
-            _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=ms)
+            logs.log_request(method=scope["method"], path=scope["path"], status=status, ms=ms)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, within its limits."""

@@ -25,6 +25,7 @@ from app.services import auth as auth_service
 from app.services.access import Caller, Role
 from app.services.case import CallTerms, CallType, replay_clock, wall_clock
 from app.services.explain import Terms
+from app.services.margin_reads import MarginReads
 from app.services.sessions import Session, open_session
 from app.services.simulate import Changes, Trade
 from app.services.stream import Streams
@@ -88,6 +89,12 @@ async def get_book(request: Request) -> BookSource:
     return book
 
 
+async def get_margin_reads(request: Request) -> MarginReads:
+    """Return where this process's requests wait for margin."""
+    reads: MarginReads = request.app.state.margin_reads
+    return reads
+
+
 async def get_auth(connection: HTTPConnection) -> auth_service.Auth:
     """Return this process's keys, limits and caches of users."""
     auth: auth_service.Auth = connection.app.state.auth
@@ -115,6 +122,7 @@ async def get_policy(request: Request) -> ActivePolicy:
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 ProviderDep = Annotated[PriceProvider, Depends(get_provider)]
 BookDep = Annotated[BookSource, Depends(get_book)]
+MarginReadsDep = Annotated[MarginReads, Depends(get_margin_reads)]
 PolicyDep = Annotated[ActivePolicy, Depends(get_policy)]
 AuthDep = Annotated[auth_service.Auth, Depends(get_auth)]
 StreamsDep = Annotated[Streams, Depends(get_streams)]
@@ -163,6 +171,16 @@ async def get_caller(token: Annotated[str | None, Security(_bearer)], auth: Auth
     """
     if token is None:
         raise _no_token()
+    return await caller_of(token, auth=auth)
+
+
+async def caller_of(token: str, *, auth: auth_service.Auth) -> Caller:
+    """
+    Return who a token speaks for; its id goes into every log line of the request.
+
+    Raises:
+        AuthenticationError: the token is not valid (any more).
+    """
     caller = await auth_service.authenticate(token, auth=auth)
     structlog.contextvars.bind_contextvars(user_id=caller.user_id)
     return caller

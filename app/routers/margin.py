@@ -2,13 +2,22 @@
 
 from fastapi import APIRouter
 
-from app.routers.deps import CallerDep, ChangesDep, ClientId, PolicyDep, SettingsDep, ShockedSymbol, Shocks, TermsDep
+from app.routers.deps import (
+    CallerDep,
+    ChangesDep,
+    ClientId,
+    MarginReadsDep,
+    PolicyDep,
+    SettingsDep,
+    ShockedSymbol,
+    Shocks,
+    TermsDep,
+)
 from app.routers.errors import problems
 from app.schemas.explain import ExplanationOut, SimulationOut
 from app.schemas.margin import MarginOut
 from app.schemas.stress import ClientStressOut
 from app.services import explain as explain_service
-from app.services import margin as margin_service
 from app.services import simulate as simulate_service
 from app.services import stress as stress_service
 
@@ -21,12 +30,9 @@ router = APIRouter(prefix="/margin", tags=["margin"])
     summary="Get a client's margin",
     responses=problems(401, 404, 409, 422, 503),
 )
-async def get_margin(client_id: ClientId, caller: CallerDep, policy: PolicyDep, settings: SettingsDep) -> MarginOut:
+async def get_margin(client_id: ClientId, caller: CallerDep, reads: MarginReadsDep) -> MarginOut:
     """Return value, equity, requirement and shortfall at the stored prices; 409 where a price is missing."""
-    status = await margin_service.margin_status(
-        client_id, caller=caller, rules=policy.rules, base_currency=settings.base_currency
-    )
-    return MarginOut.model_validate(status)
+    return MarginOut.model_validate(await reads.status(client_id, caller=caller))
 
 
 @router.get(

@@ -24,9 +24,9 @@ _NAMED: Final = "with held as (select unnest($2::text[]) as symbol)"
 _KNOWN: Final = f"""
 select h.symbol,
        hashtextextended(h.symbol, 0) as hash,
-       {KNOWN_COLUMNS}
+       {KNOWN_COLUMNS.format(base="$1")}
 from held h
-{KNOWN_JOINS.format(symbol="h.symbol", base="$1")}
+{KNOWN_JOINS.format(symbol="h.symbol")}
 order by h.symbol
 """  # noqa: S608 - fragments of ours, no input
 _USD_RATE: Final = f"select {USD_RATE.format(base='$1')}"

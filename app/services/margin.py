@@ -1,4 +1,4 @@
-"""Margin of clients: gather a book, let the engine decide, hand out rows."""
+"""Margin of a client: a row of the report on a book, or why there is none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from app.engine.margin import margin_report
-from app.engine.rules import MarginRules
+from app.engine.margin import MarginReport
+from app.engine.rows import COMPLETE
 from app.errors import ConflictError, MissingPricesError
-from app.services.access import Caller, no_client
-from app.services.book import Holdings, load_client
+from app.services.book import Holdings
 from app.symbols import fx_symbol
 
 _CENTS: Final = Decimal("0.01")
@@ -30,37 +29,33 @@ class MarginStatus:
     margin_call_triggered: bool
 
 
-async def margin_status(client_id: int, *, caller: Caller, rules: MarginRules, base_currency: str) -> MarginStatus:
+def status_of(holdings: Holdings, report: MarginReport, row: int, *, base_currency: str) -> MarginStatus:
     """
-    Return a client's margin at the stored prices.
+    Return the margin of one client of a book.
 
     Raises:
-        NotFoundError: there is no such client, or the caller may not see it.
         MissingPricesError: a position has no price, or its currency no rate; `symbols` names them.
         ConflictError: the account is too large for exact figures.
     """
-    caller.check_client(client_id)
-    holdings = await load_client(client_id, base_currency=base_currency)
-    if holdings is None:
-        raise no_client(client_id)
-    report = margin_report(holdings.book, holdings.prices, holdings.instruments, rules)
-    if not report.complete[0]:
-        raise incomplete(client_id, holdings, base_currency=base_currency)
+    client_id = int(holdings.book.client_ids[row])
+    if report.status[row] != COMPLETE:
+        raise incomplete(client_id, holdings, row, base_currency=base_currency)
+    shortfall = report.margin_shortfall[row]
     return MarginStatus(
         timestamp=datetime.now(UTC),
         client_id=client_id,
-        portfolio_value=money(report.portfolio_value[0]),
-        loan_amount=money(holdings.book.loan[0]),
-        net_equity=money(report.net_equity[0]),
-        margin_requirement=money(report.margin_requirement[0]),
-        margin_shortfall=money(report.margin_shortfall[0]),
-        margin_call_triggered=bool(report.margin_shortfall[0] > 0),
+        portfolio_value=money(report.portfolio_value[row]),
+        loan_amount=money(holdings.book.loan[row]),
+        net_equity=money(report.net_equity[row]),
+        margin_requirement=money(report.margin_requirement[row]),
+        margin_shortfall=money(shortfall),
+        margin_call_triggered=bool(shortfall > 0),
     )
 
 
-def incomplete(client_id: int, holdings: Holdings, *, base_currency: str) -> ConflictError:
-    """Return why a client's margin cannot be given."""
-    if symbols := holdings.unpriced():
+def incomplete(client_id: int, holdings: Holdings, row: int = 0, *, base_currency: str) -> ConflictError:
+    """Return why the margin of a client of a book cannot be given."""
+    if symbols := holdings.unpriced(row):
         return missing_prices(client_id, symbols)
     if not holdings.prices.usd_rate:
         return missing_prices(client_id, [fx_symbol("USD", base_currency)])

@@ -31,7 +31,7 @@ async def open_session(token: str, *, auth: Auth) -> Session:
         AuthenticationError: a bad or expired token, or its user is deactivated or logged out.
     """
     caller = await authenticate(token, auth=auth)
-    claims = auth.signer.read(token)
+    claims = auth.tokens.read(token)
     assert claims.expires_at is not None, "a token that was read has an expiry"
     return Session(caller, claims.generation, claims.expires_at)
 
