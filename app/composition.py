@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from tortoise.contrib.fastapi import RegisterTortoise
 
 from app.db import DATABASE_DOWN, Database, tortoise_config
@@ -33,9 +32,12 @@ from app.routers import (
     errors,
     event_wire,
     events,
+    exports,
     health,
     hot,
+    imports,
     instruments,
+    limits,
     margin,
     margin_book,
     margin_calls,
@@ -71,6 +73,8 @@ _ROUTERS: Final = (
     margin,
     margin_calls,
     instruments,
+    imports,
+    exports,
     audit,
     events,
     socket_stream,
@@ -109,8 +113,8 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
         limits=LoginLimits(attempts=settings.login_attempts, window_seconds=settings.login_window_seconds),
         refresh_seconds=settings.refresh_token_seconds,
     )
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
-    app.add_middleware(context.RequestContext, seconds=settings.request_seconds, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(limits.BodyLimit, body_bytes=settings.max_body_bytes, import_bytes=settings.import_max_bytes)
+    app.add_middleware(context.RequestContext, seconds=settings.request_seconds)
     hot.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)

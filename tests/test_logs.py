@@ -30,7 +30,7 @@ def root() -> Iterator[None]:
 
 def application() -> FastAPI:
     app = FastAPI()
-    app.add_middleware(RequestContext, seconds=1, max_body_bytes=1000)
+    app.add_middleware(RequestContext, seconds=1)
     errors.install(app, database_down=(ConnectionError,))
 
     @app.get("/bug")

@@ -12,23 +12,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, metrics
 from app.routers import errors
+from app.routers.limits import has_deadline
 
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-#: Streams last and may be large; they bound themselves.
-_STREAMS: Final = ("/events", "/imports", "/exports")
 
 
 class RequestContext:
     """
-    ASGI middleware: `X-Request-ID` in and out and in every log line, a deadline, a body limit, an answer to a bug.
+    ASGI middleware: `X-Request-ID` in and out and in every log line, a deadline, an answer to a bug.
 
     It stands outside the framework's own error handling, so whatever gets past that still ends as a problem document.
     """
 
-    def __init__(self, app: ASGIApp, *, seconds: float, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
         self._app = app
         self._seconds = seconds
-        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -63,27 +61,14 @@ class RequestContext:
             logs.log_request(method=scope["method"], path=scope["path"], status=status, ms=ms)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, within its limits."""
-        if scope["path"].startswith(_STREAMS):
-            await self._app(scope, receive, send)
-            return
-        if _content_length(scope) > self._max_body_bytes:
-            response = errors.body_too_large(Request(scope), self._max_body_bytes)
-            await response(scope, receive, send)
-            return
-        async with asyncio.timeout(self._seconds):
+        """Pass the request on, within its time."""
+        async with asyncio.timeout(self._seconds if has_deadline(scope) else None):
             await self._app(scope, receive, send)
 
 
 def _route(scope: Scope) -> str:
     """Return the template of the route that a request found, never its path, which may hold ids."""
     return getattr(scope.get("route"), "path", None) or "none"
-
-
-def _content_length(scope: Scope) -> int:
-    """Return what the client says it will send; chunked bodies are counted by the framework."""
-    text = dict(scope["headers"]).get(b"content-length", b"0")
-    return int(text) if text.isdigit() else 0
 
 
 def _request_id(scope: Scope) -> str:

@@ -34,11 +34,11 @@ _BODY: Final = {
     "description": "The file: UTF-8, its first row names the columns; compressed with `Content-Encoding: gzip`.",
     "content": {
         "text/csv": {
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "format": "binary"},
             "example": "clientId,symbol,quantity,cost_basis\r\n1,AAPL,100,150\r\n1,MSFT,-5,410.25\r\n",
         },
         "application/jsonl": {
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "format": "binary"},
             "example": '{"clientId":1,"symbol":"AAPL","quantity":100,"cost_basis":150}\n',
         },
     },

@@ -29,6 +29,8 @@ TAGS: Final = [
     {"name": "margin", "description": "What a client must hold, and what it lacks."},
     {"name": "margin calls", "description": "Case files: who has to bring what until when, and how it was met."},
     {"name": "instruments", "description": "What the desk says of a symbol: leverage, marginable, own rate."},
+    {"name": "imports", "description": "Files in: clients, positions and instruments, whole or not at all."},
+    {"name": "exports", "description": "Files out, as an import takes them."},
     {"name": "events", "description": "The stream: what happens, as it happens."},
     {"name": "webhooks", "description": "Events pushed to a URL, signed; for admins."},
     {"name": "audit", "description": "Who changed what, and whether anybody changed that; for admins."},

@@ -78,6 +78,12 @@ ACCESS: Final[Mapping[str, Row]] = {
     "list_instruments": Row(Who.USERS),
     "get_instrument": Row(Who.USERS),
     "put_instrument": Row(Who.STAFF, success=200),
+    "create_import": Row(Who.STAFF),
+    "list_imports": Row(Who.STAFF),
+    "get_import": Row(Who.STAFF),
+    "export_clients": Row(Who.STAFF),
+    "export_positions": Row(Who.STAFF),
+    "export_instruments": Row(Who.STAFF),
     "get_liveness": Row(Who.ANYBODY),
     "get_readiness": Row(Who.ANYBODY),
 }

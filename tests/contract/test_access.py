@@ -133,12 +133,13 @@ async def _call(cell: Cell, http: httpx.AsyncClient) -> httpx.Response:
     headers = {} if cell.authorization is None else {"Authorization": cell.authorization}
     body = operation.body()
     content = world.bodies.get(operation.id, body.example) if body else None
-    is_form = body is not None and body.media_type != "application/json"
+    media_type = None if body is None else body.media_type
     return await http.request(
         operation.method,
         path,
         params={**operation.required_query(), **row.query},
-        headers=headers,
-        json=None if is_form else content,
-        data=content if is_form else None,
+        headers=headers | ({"Content-Type": media_type} if media_type == "text/csv" else {}),
+        json=content if media_type == "application/json" else None,
+        data=content if media_type == "application/x-www-form-urlencoded" else None,
+        content=content if media_type == "text/csv" else None,
     )

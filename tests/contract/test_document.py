@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from tests.contract.document import PROBLEM_JSON, Operation, operations_of
 
 #: What a success may be written in.
-_FORMS = {"application/json", "text/csv", "text/event-stream"}
+_FORMS = {"application/json", "application/jsonl", "text/csv", "text/event-stream"}
 
 
 @pytest.fixture(scope="module")

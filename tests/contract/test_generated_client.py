@@ -13,6 +13,7 @@ import pytest
 
 from tests.server import PASSWORD, Server
 
+_FILES = ("text/csv", "application/jsonl")
 _CALLS = """
 import json, sys
 from risk_client import AuthenticatedClient, Client
@@ -42,7 +43,10 @@ def generated(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     document.write_text(httpx.get(f"{server.url}/openapi.json").text)
     scripts = sysconfig.get_path("scripts")
     path = os.pathsep.join((scripts, os.environ["PATH"]))  # noqa: TID251 - it runs ruff by name
+    config = folder / "config.json"  # a file to import is bytes to the client
+    config.write_text(json.dumps({"content_type_overrides": dict.fromkeys(_FILES, "application/octet-stream")}))
     command = [f"{scripts}/openapi-python-client", "generate", "--path", str(document), "--meta=none"]
+    command += ["--config", str(config)]
     result = subprocess.run(
         [*command, "--output-path", str(folder / "risk_client"), "--fail-on-warning"],
         env={"PATH": path},

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 
-from app.models import CallState, CallType, Event, Margin, MarginCall, Role, Webhook, WebhookDelivery
+from app.models import CallState, CallType, Event, Import, Margin, MarginCall, Role, Webhook, WebhookDelivery
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
 from app.services import users as users_service
@@ -76,6 +77,7 @@ async def build_world(http: httpx.AsyncClient, app: FastAPI, provider: FakeProvi
             "callId": await _call(own, CallState.OPEN),
             "unconfirmedCallId": await _call(other, CallState.UNCONFIRMED),
             "symbol": "AAPL",
+            "importId": await _import(),
             **await _webhook(),
         },
         bodies={
@@ -86,6 +88,15 @@ async def build_world(http: httpx.AsyncClient, app: FastAPI, provider: FakeProvi
         good={call: f"Bearer {access[name]}" for call, name in _CALLERS.items()},
         bad=_bad(access, logins["boss"]["refresh_token"], secret.encode()),
     )
+
+
+async def _import() -> int:
+    """Store the report of an import; return its id."""
+    values: dict[str, Any] = {"kind": "clients", "mode": "all", "existing": "update", "dry_run": True, "errors": []}
+    names = ("size_bytes", "row_count", "skipped", "created", "updated", "kept", "bad_rows", "error_count", "seconds")
+    values |= dict.fromkeys(names, 0)
+    report = await Import.create(actor="boss", state="checked", sha256="0" * 64, **values)
+    return int(report.id)
 
 
 async def _webhook() -> dict[str, int]:
