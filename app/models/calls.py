@@ -62,7 +62,13 @@ class MarginCall(Model):
     class Meta:
         table = "margin_call"
         ordering = ("id",)
-        indexes = (Index(fields=("client_id", "id")), Index(fields=("state", "id")), Index(fields=("opened_at",)))
+        indexes = (
+            Index(fields=("client_id", "id")),
+            Index(fields=("state", "id")),
+            Index(fields=("type", "id")),
+            Index(fields=("opened_at", "id")),
+            Index(fields=("closed_at",)),
+        )
         constraints = (
             UniqueConstraint(fields=("client_id", "type"), name="margin_call_one_open", condition="closed_at IS NULL"),
             CheckConstraint(check="amount > 0 AND outstanding >= 0", name="margin_call_amounts_in_bounds"),

@@ -34,7 +34,13 @@ class AuditEntry(Model):
     class Meta:
         table = "audit_entry"
         ordering = ("id",)
-        indexes = (Index(fields=("client_id", "id")), Index(fields=("entity", "entity_id")))
+        # One for each filter, in the order of a page.
+        indexes = (
+            Index(fields=("client_id", "id")),
+            Index(fields=("entity", "id")),
+            Index(fields=("entity_id", "id")),
+            Index(fields=("actor", "id")),
+        )
 
 
 class Event(Model):
@@ -50,7 +56,7 @@ class Event(Model):
     class Meta:
         table = "event"
         ordering = ("id",)
-        indexes = (Index(fields=("client_id", "id")),)
+        indexes = (Index(fields=("client_id", "id")), Index(fields=("kind", "id")))
 
 
 class BookChange(Model):
@@ -110,6 +116,7 @@ class WebhookDelivery(Model):
         ordering = ("id",)
         unique_together = (("webhook_id", "event_id"),)
         indexes = (
+            Index(fields=("webhook_id", "id")),
             Index(fields=("webhook_id", "state", "id")),
             PartialIndex(
                 name="webhook_delivery_by_client",

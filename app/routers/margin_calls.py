@@ -14,10 +14,11 @@ from app.routers.errors import problems
 from app.routers.once import once
 from app.schemas.base import LARGEST_ID, DateIn, TimestampIn
 from app.schemas.call import CaseOut, DailyRecordOut, ExtensionIn, MarginCallOut, NoteIn, ReasonIn, Type
-from app.services import call_desk
+from app.services import call_desk, call_list
 from app.services import calls as calls_service
 from app.services.call_desk import Remark
-from app.services.calls import CaseFile, Filters, StateFilter
+from app.services.call_list import Filters, StateFilter
+from app.services.calls import CaseFile
 from app.services.case import Case
 
 router = APIRouter(prefix="/margin-calls", tags=["margin calls"])
@@ -60,7 +61,7 @@ async def list_margin_calls(
     limit: Limit = 100,
 ) -> list[MarginCallOut]:
     """Return the calls that the caller may see, by id."""
-    cases = await calls_service.list_calls(filters, caller=caller, after=after, limit=limit)
+    cases = await call_list.list_calls(filters, caller=caller, after=after, limit=limit)
     if len(cases) == limit:
         link_next(request, response, after=cases[-1].id)
     return [_call(case) for case in cases]

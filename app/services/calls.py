@@ -1,11 +1,11 @@
-"""Margin calls as the desk and the clients read them: lists, one case, the daily record."""
+"""Margin calls as the desk and the clients read them: one case, the daily record."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from tortoise import connections
 
@@ -17,21 +17,10 @@ from app.services.call_desk import no_case
 from app.services.case import MONITOR, Case, Clock
 from app.services.case_read import find_case
 
-#: What may be asked for; `open` is every state that is not closed.
-StateFilter = Literal["open", "unconfirmed", "partially_met", "extended", "past_due", "met", "cancelled"]
-
 _YEAR: Final = timedelta(days=365)
 #: No case can be of a day outside of these, which every library can still count with.
 _FIRST_DAY: Final = date(1900, 1, 1)
 _LAST_DAY: Final = date(9000, 1, 1)
-_COLUMNS: Final = ", ".join(f"m.{field.name}" for field in fields(Case))
-_LIST: Final = f"""
-select {_COLUMNS} from margin_call m
-where m.id > $1 and ($2::bigint is null or m.client_id = $2) and ($3::text is null or m.type = $3)
-  and case when $4::text is null then true when $4 = 'open' then m.closed_at is null else m.state = $4 end
-  and ($5::timestamptz is null or m.opened_at >= $5) and ($6::timestamptz is null or m.opened_at < $6)
-order by m.id limit $7
-"""  # noqa: S608 - column names of ours, no input
 _LIQUIDATIONS: Final = """
 select count(*) as count from margin_call
 where client_id = $1 and closed_at > $2 and 'sale' = any(string_to_array(manner, ','))
@@ -49,17 +38,6 @@ cross join lateral (
 where m.opened_at < $2 and (m.closed_at is null or m.closed_at >= $1) and m.id > $3
 order by m.id limit $4
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """Which cases to list: those that match all that is not None; opened from (included) to (excluded)."""
-
-    client_id: int | None = None
-    state: StateFilter | None = None
-    type: Literal["house", "exchange"] | None = None
-    opened_from: datetime | None = None
-    opened_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +81,6 @@ class RecordedCall:
     met_at: datetime | None
     manner: str | None
     policy: PolicyName
-
-
-async def list_calls(filters: Filters, *, caller: Caller, after: int | None, limit: int) -> list[Case]:
-    """
-    Return the cases that the caller may see, by id, behind `after`.
-
-    Raises:
-        NotFoundError: the filter names a client that the caller may not see.
-    """
-    client_id = filters.client_id
-    if client_id is not None:
-        caller.check_client(client_id)
-    elif caller.role is Role.CLIENT:
-        client_id = caller.client_id
-    parameters = [after or 0, client_id, filters.type, filters.state, filters.opened_from, filters.opened_to, limit]
-    rows = await connections.get("default").execute_query_dict(_LIST, parameters)
-    return [Case.of(row) for row in rows]
 
 
 async def get_call(case_id: int, *, caller: Caller, clock: Clock) -> CaseFile:

@@ -39,11 +39,9 @@ class ClientRecord:
 
 async def list_clients(*, caller: Caller, after: int | None, limit: int) -> list[ClientRecord]:
     """Return the clients that the caller may see, by id, behind `after`."""
-    own = caller.client_id if caller.role is Role.CLIENT else None
-    rows = await connections.get("default").execute_query_dict(
-        f"{_SELECT} where c.id > $1 and ($2::bigint is null or c.id = $2) order by c.id limit $3",
-        [after or 0, own, limit],
-    )
+    whose, values = ("and c.id = $3", [caller.client_id]) if caller.role is Role.CLIENT else ("", [])
+    query = f"{_SELECT} where c.id > $1 {whose} order by c.id limit $2"
+    rows = await connections.get("default").execute_query_dict(query, [after or 0, limit, *values])
     return [ClientRecord(**row) for row in rows]
 
 
