@@ -18,7 +18,7 @@ from app.engine.edit import holders
 from app.services.book import Holdings
 from app.services.book_read import read_book, read_clients, read_symbols
 from app.services.copy import snapshot
-from app.services.valued import Valuation, Valued, revalued, value, with_clients, with_symbols
+from app.services.valued import Valuation, Valued, revalued, rows_of, value, with_clients, with_symbols
 from app.symbols import is_fx_symbol
 
 #: More touched clients than this, and loading everything is faster.
@@ -180,14 +180,12 @@ def _updated(
     before: Valued, holdings: Holdings, marked: NDArray[np.bool_], clients: frozenset[int], fresh: Book | None
 ) -> Update:
     """Return the book at new prices, then with new clients; CPU-bound."""
-    after, touched = before, np.array(sorted(clients), np.int64)
+    after, rows = before, np.empty(0, np.int64)
     if marked.any():
         rows = holders(holdings.book, marked)
         after = revalued(before, holdings, rows)
-        touched = np.union1d(touched, holdings.book.client_ids[rows])
-    if fresh is not None:
-        after = with_clients(after, holdings, removed=np.array(sorted(clients), np.int64), fresh=fresh)
-    ids = after.holdings.book.client_ids
-    rows = np.searchsorted(ids, touched)
-    rows = rows[(rows < len(ids)) & (ids[np.minimum(rows, len(ids) - 1)] == touched)] if len(ids) else rows[:0]
-    return Update(before, after, rows, clients)
+    if fresh is None:
+        return Update(before, after, rows)
+    changed, touched = np.array(sorted(clients), np.int64), holdings.book.client_ids[rows]
+    after = with_clients(after, holdings, removed=changed, fresh=fresh)
+    return Update(before, after, rows_of(after.holdings.book.client_ids, [touched, changed]), clients)

@@ -16,7 +16,7 @@ from app.monitor.standing import Standing
 from app.services import call_review, call_standing, client_states
 from app.services.business_days import close_after
 from app.services.case import CallTerms
-from app.services.valued import Valued
+from app.services.valued import Valued, rows_of
 
 Item = TypeVar("Item")
 
@@ -81,9 +81,9 @@ class Reviewer:
             standing, touched, self._touched = self._standing, self._touched, []
             assert standing is not None, "started"
             ids = valued.holdings.book.client_ids
-            rows = np.arange(len(ids)) if touched is None else _rows(ids, [*touched, self._settled()])
+            rows = np.arange(len(ids)) if touched is None else rows_of(ids, [*touched, self._settled()])
             if recheck:
-                rows = np.union1d(rows, _rows(ids, [standing.watched()]))
+                rows = rows_of(ids, [ids[rows], standing.watched()])
             await self._attend(valued, standing, rows)
 
     async def _attend(self, valued: Valued, standing: Standing, rows: NDArray[np.int64]) -> None:
@@ -137,16 +137,6 @@ class Reviewer:
         for client_id in settled:
             del self._settling[client_id]
         return np.array(settled, np.int64)
-
-
-def _rows(client_ids: NDArray[np.int64], touched: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return the rows of the touched clients that there are."""
-    if not touched or not len(client_ids):
-        return np.empty(0, np.int64)
-    wanted = np.unique(np.concatenate(touched))
-    rows = np.searchsorted(client_ids, wanted)
-    known: NDArray[np.int64] = rows[client_ids[np.minimum(rows, len(client_ids) - 1)] == wanted]
-    return known
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -11,8 +11,8 @@ from app.engine.book import Book, Instruments, Prices
 from app.services.book import KNOWN_COLUMNS, KNOWN_JOINS, USD_RATE, Holdings
 from app.services.copy import copy_bigints, snapshot
 
-#: Every held symbol, found by stepping through the index.
-_HELD: Final = """
+#: Every held symbol, as `held`, found by stepping through the index: costs what symbols do, not what positions do.
+HELD: Final = """
 with recursive stepped as (
     select min(symbol) as symbol from position
     union all
@@ -65,7 +65,7 @@ async def read_book(connection: Any, *, base_currency: str) -> Holdings:  # noqa
 
     Cost: O(P) on the server and here; memory beyond the columns is a piece of the stream.
     """
-    rows = await connection.fetch(_HELD + _KNOWN, base_currency)
+    rows = await connection.fetch(HELD + _KNOWN, base_currency)
     table = await _table(connection, rows, base_currency=base_currency)
     clients, loan, rate = await copy_bigints(connection, CLIENTS, columns=3)
     holders, hashes, quantity = await copy_bigints(connection, POSITIONS, columns=3)

@@ -3,21 +3,29 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
+from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.errors import NotFoundError, ProviderError, UnavailableError
-from app.models import MarketData, Position, PriceHistory
+from app.models import MarketData, PriceHistory
 from app.providers.base import Caching, PriceProvider, QuoteBatch
 from app.services import journal, price_store
 from app.services.access import Caller
 from app.services.basis import REPLAY
+from app.services.book_read import HELD
 from app.services.journal import Change, Touches
 from app.symbols import fx_symbol, normalise_symbol
 
 Origin = Literal["provider", "stored"]
+
+_HELD_SYMBOLS: Final = HELD + "select symbol from held"  # noqa: S608 - a fragment of ours, no input
+_HELD_EXCHANGES: Final = f"""
+{HELD}
+select distinct exchange from market_data where symbol in (select symbol from held)
+"""  # noqa: S608 - likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +110,12 @@ async def refresh_held(*, provider: PriceProvider, base_currency: str) -> Refres
 
 async def held_symbols() -> list[str]:
     """Return every symbol that some client holds, in order."""
-    rows = await Position.all().order_by("symbol").distinct().values_list("symbol", flat=True)
-    return [str(symbol) for symbol in rows]
+    return [row["symbol"] for row in await connections.get("default").execute_query_dict(_HELD_SYMBOLS)]
 
 
 async def held_exchanges() -> set[str | None]:
     """Return the source's codes of the exchanges on which held symbols are listed; None = not known."""
-    held = MarketData.filter(symbol__in=await held_symbols())
-    rows = await held.order_by("exchange").distinct().values_list("exchange", flat=True)
-    return {str(exchange) if exchange else None for exchange in rows}
+    return {row["exchange"] for row in await connections.get("default").execute_query_dict(_HELD_EXCHANGES)}
 
 
 async def forget_price(symbol: str, *, caller: Caller) -> None:
