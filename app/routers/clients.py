@@ -1,6 +1,8 @@
 """Clients."""
 
-from fastapi import APIRouter, Request, Response, status
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, status
 
 from app.routers.deps import AfterId, CallerDep, ClientId, Limit, StaffDep, link_next
 from app.routers.errors import problems
@@ -22,10 +24,21 @@ _LOCATION = {"Location": {"description": "Where it is.", "schema": {"type": "str
     responses=tagged(200, unchanged=True) | problems(401, 422, 503),
 )
 async def list_clients(
-    request: Request, caller: CallerDep, known: KnownDep, after: AfterId = None, limit: Limit = 100
+    request: Request,
+    caller: CallerDep,
+    known: KnownDep,
+    name: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$", description="How the name begins, in any case."),
+    ] = None,
+    after: AfterId = None,
+    limit: Limit = 100,
 ) -> Response:
-    """Return the clients that the caller may see, by id."""
-    rows = await clients_service.list_clients(caller=caller, after=after, limit=limit)
+    """Return the clients that the caller may see, by id; with `name`, by name."""
+    if name is None:
+        rows = await clients_service.list_clients(caller=caller, after=after, limit=limit)
+    else:
+        rows = await clients_service.find_clients(name, caller=caller, after=after, limit=limit)
     answer = known.answer([ClientOut.model_validate(row) for row in rows])
     if len(rows) == limit:
         link_next(request, answer, after=rows[-1].id)

@@ -20,6 +20,13 @@ _SELECT: Final = """
 select c.id, c.name, m.loan, m.margin_requirement, c.created_at
 from client c join margin m on m.client_id = c.id
 """
+#: $3 the beginning of a name; U+10FFFF stands behind every name that begins so. `client_by_name` is its index.
+_FIND: Final = f"""
+{_SELECT}
+where lower(c.name) collate "C" >= lower($3) and lower(c.name) collate "C" < lower($3) || U&'\\+10FFFF'
+  and (lower(c.name) collate "C", c.id) > (coalesce((select lower(name) from client where id = $1), ''), $1) {{whose}}
+order by lower(c.name) collate "C", c.id limit $2
+"""  # noqa: S608 - text of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,18 @@ class ClientRecord:
     loan: Decimal
     margin_requirement: Decimal | None
     created_at: datetime
+
+
+async def find_clients(name: str, *, caller: Caller, after: int | None, limit: int) -> list[ClientRecord]:
+    """
+    Return the clients that the caller may see whose name begins so, in any case; by name, behind the client `after`.
+
+    Behind one that was deleted meanwhile the list begins anew, so that nothing is missed.
+    """
+    whose, values = ("and c.id = $4", [caller.client_id]) if caller.role is Role.CLIENT else ("", [])
+    query = _FIND.format(whose=whose)
+    rows = await connections.get("default").execute_query_dict(query, [after or 0, limit, name, *values])
+    return [ClientRecord(**row) for row in rows]
 
 
 async def list_clients(*, caller: Caller, after: int | None, limit: int) -> list[ClientRecord]:

@@ -135,3 +135,41 @@ async def test_deleting_a_client_ends_its_logins(risk: AsyncClient, login_as: Lo
     await risk.delete(f"/clients/{own['id']}")
 
     assert (await caller.get("/stocks")).status_code == 401
+
+
+async def found(http: AsyncClient, name: str, *, limit: int = 100) -> list[str]:
+    """Follow the pages of the clients whose name begins so."""
+    names: list[str] = []
+    response = await http.get("/clients", params={"name": name, "limit": limit})
+    while True:
+        names += [client["name"] for client in response.raise_for_status().json()]
+        if "next" not in response.links:
+            return names
+        response = await http.get(response.links["next"]["url"])
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_clients_are_found_by_how_their_name_begins_in_any_case(risk: AsyncClient, limit: int) -> None:
+    for name in ("Grace", "adam", "Ada", "ADA LOVELACE", "Ada", "Äda", "A%", "Bada", "Ad", "Ada\U0010fffd"):
+        await create(risk, name=name)
+
+    assert await found(risk, "ada", limit=limit) == ["Ada", "Ada", "ADA LOVELACE", "adam", "Ada\U0010fffd"]
+    assert await found(risk, "A%", limit=limit) == ["A%"]
+    assert await found(risk, "Nobody", limit=limit) == []
+
+
+async def test_a_page_behind_a_client_that_was_deleted_misses_nobody(risk: AsyncClient) -> None:
+    ids = [(await create(risk, name=name))["id"] for name in ("Ada", "Ada", "Adam")]
+    await risk.delete(f"/clients/{ids[0]}")
+
+    page = (await risk.get("/clients", params={"name": "ada", "after": ids[0]})).json()
+
+    assert [client["id"] for client in page] == ids[1:]
+
+
+async def test_a_client_finds_itself_alone(risk: AsyncClient, login_as: LoginAs) -> None:
+    ids = [(await create(risk, name="Ada"))["id"] for _ in range(2)]
+    ada = await login_as(Role.CLIENT, client_id=ids[1])
+
+    assert [client["id"] for client in (await ada.get("/clients", params={"name": "ad"})).json()] == [ids[1]]
+    assert (await ada.get("/clients", params={"name": "b"})).json() == []
