@@ -7,6 +7,7 @@ import re
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import requests
 import schemathesis
@@ -77,6 +78,7 @@ def before_call(_context: schemathesis.HookContext, case: _Case, kwargs: dict[st
         case.body = _in_hundredths(case.body)
     if name == "create_webhook" and _is_well_formed(case) and next(_turns) % 2 == 0:
         case.body = {"url": "http://127.0.0.1:65535/"}
+    _expect_what_is_there(case)
     if name == "follow_events" and (_is_positive(case) or "follow" not in case.query):
         case.query["follow"] = "false"  # it would never end
 
@@ -98,6 +100,8 @@ def filter_failure(
     """Return whether a failure is one: not where schemathesis cannot know that the data it made is wrong."""
     if failure.code != "ST202":  # valid data refused
         return True
+    if response.status_code == requests.codes.precondition_failed:
+        return False  # a tag that it made up
     if "None" in (case.path_parameters or {}).values() or None in (case.path_parameters or {}).values():
         return False  # a link that it guessed from a member that is null: it sends the word "None" for an id
     problem = json.loads(response.content)
@@ -105,6 +109,17 @@ def filter_failure(
         return True
     messages = [fault["msg"] for fault in problem.get("errors", ())] or [problem["detail"]]
     return not all(_RULES.search(message) for message in messages)
+
+
+def _expect_what_is_there(case: _Case) -> None:
+    """Where data is good, make each request another one, as keys are to be used, and half of the made-up tags none."""
+    if not _is_positive(case):
+        return
+    if "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = str(uuid4())
+    if next(_turns) % 2 == 0:
+        for condition in ("If-Match", "If-None-Match"):
+            case.headers.pop(condition, None)
 
 
 def _log_in(username: str) -> dict[str, Any]:
