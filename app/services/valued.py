@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from app.engine.book import Book, Instruments, Prices
 from app.engine.distance import Distances, distances
-from app.engine.edit import merge, take
+from app.engine.edit import take
 from app.engine.margin import MarginReport, margin_report
 from app.policies.active import ActivePolicy, PolicyName
 from app.services import ranking
 from app.services.book import Holdings
 from app.services.book_read import SymbolTable, load_book
+from app.services.splice import spliced, with_replaced
 
 Column = TypeVar("Column", NDArray[np.int64], NDArray[np.bool_])
 
@@ -118,20 +119,19 @@ def with_symbols(holdings: Holdings, table: SymbolTable) -> tuple[Holdings, NDAr
 
 def with_clients(before: Valued, holdings: Holdings, *, removed: NDArray[np.int64], fresh: Book) -> Valued:
     """
-    Return the book with the clients `fresh` in place of the clients `removed`, who may be gone or new.
+    Return the book with the clients `fresh` in place of the clients `removed` (rising), who may be gone or new.
 
     `holdings` are those of `before`, perhaps over more symbols; rows that stay keep their figures.
     """
-    rows = np.flatnonzero(~np.isin(holdings.book.client_ids, removed))
-    book, origin = merge(holdings.book, rows, fresh)
-    merged = Holdings(book, holdings.prices, holdings.instruments)
+    book, cuts = with_replaced(holdings.book, removed, fresh)
     valued = _report(fresh, holdings, before.valuation)
     columns = {
-        field.name: np.concatenate([getattr(before.report, field.name)[rows], getattr(valued, field.name)])[origin]
+        field.name: spliced(getattr(before.report, field.name), getattr(valued, field.name), cuts)
         for field in fields(MarginReport)
     }
-    states = np.concatenate([before.states[rows], _states(valued, before.valuation)])[origin]
-    return Valued(before.valuation, merged, MarginReport(**columns), states)
+    states = spliced(before.states, _states(valued, before.valuation), cuts)
+    holdings = Holdings(book, holdings.prices, holdings.instruments)
+    return Valued(before.valuation, holdings, MarginReport(**columns), states)
 
 
 def rows_of(client_ids: NDArray[np.int64], wanted: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
