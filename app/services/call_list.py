@@ -21,7 +21,7 @@ StateFilter = Literal["open", "unconfirmed", "partially_met", "extended", "past_
 
 _COLUMNS: Final = ", ".join(f"m.{field.name}" for field in fields(Case))
 #: How many cases to look at before the index on times is.
-_NEAR: Final = 10_000
+_NEAR: Final = 2_000
 #: $1 the last id of the page before, $2 the size of a page; `m.id + 0` keeps the planner from walking along the ids.
 _BY_TIME: Final = """
 with near as materialized (

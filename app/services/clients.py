@@ -22,9 +22,12 @@ from client c join margin m on m.client_id = c.id
 """
 #: $3 the beginning of a name; U+10FFFF stands behind every name that begins so. `client_by_name` is its index.
 _FIND: Final = f"""
+with place as (
+    select lower(name) as name, id from client where id = $1 union all select lower($3), 0 limit 1
+)
 {_SELECT}
 where lower(c.name) collate "C" >= lower($3) and lower(c.name) collate "C" < lower($3) || U&'\\+10FFFF'
-  and (lower(c.name) collate "C", c.id) > (coalesce((select lower(name) from client where id = $1), ''), $1) {{whose}}
+  and (lower(c.name) collate "C", c.id) > ((select name from place), (select id from place)) {{whose}}
 order by lower(c.name) collate "C", c.id limit $2
 """  # noqa: S608 - text of ours
 
