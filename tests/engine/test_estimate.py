@@ -1,5 +1,7 @@
 """Estimated rows against whole numbers: every rate, values up to where estimates end and beyond."""
 
+from math import gcd
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from app.engine.book import Book, Instruments, Prices
 from app.engine.estimate import LIMIT
 from app.engine.margin import margin_report
 from app.engine.rules import FLAT_25, ClientRate, Layer, MarginRules, Side
-from app.engine.units import PRICE_SCALE, QUANTITY_SCALE, RATE_SCALE
+from app.engine.units import NOT_ASKED, PRICE_SCALE, QUANTITY_SCALE, RATE_SCALE
 
 CENT = PRICE_SCALE // 100
 AT_LEAST = MarginRules(house=Layer(long=Side(0), client_rate=ClientRate.AT_LEAST))
@@ -28,8 +30,31 @@ def cents_book(values: Int64, rates: Int64) -> Book:
     )
 
 
+def one_position_each(quantity: Int64) -> Book:
+    """Return clients who hold so many millionths of one symbol."""
+    clients = len(quantity)
+    return Book(
+        client_ids=np.arange(1, clients + 1),
+        offsets=np.arange(clients + 1),
+        symbol_index=np.zeros(clients, np.int32),
+        quantity=quantity,
+        loan=np.zeros(clients, np.int64),
+        client_rate=np.full(clients, -1),
+        symbols=("S0",),
+    )
+
+
 def cent_prices(count: int) -> tuple[Prices, Instruments]:
     return Prices(np.full(count, CENT)), Instruments.plain(count)
+
+
+def smallest_tie(rate: int) -> int | None:
+    """Return the least number of cents of which this rate asks half a cent beyond whole ones."""
+    common = gcd(rate, RATE_SCALE)
+    if RATE_SCALE // 2 % common:
+        return None
+    period = RATE_SCALE // common
+    return RATE_SCALE // 2 // common * pow(rate // common, -1, period) % period
 
 
 @pytest.mark.parametrize("rules", [FLAT_25, AT_LEAST], ids=["flat", "layered"])
@@ -39,6 +64,21 @@ def test_a_share_of_a_value_is_rounded_half_up_at_every_rate(rules: MarginRules,
     values = np.random.default_rng(largest).integers(1, largest, (len(rates), 20))
 
     report = margin_report(cents_book(values, rates), *cent_prices(20), rules)
+
+    shares = (values * rates[:, None] + RATE_SCALE // 2) // RATE_SCALE
+    assert np.array_equal(report.house_requirement, shares.sum(axis=1))
+
+
+@pytest.mark.parametrize("rules", [FLAT_25, AT_LEAST], ids=["flat", "layered"])
+def test_half_a_cent_of_a_share_is_rounded_up_at_every_rate_that_has_one(rules: MarginRules) -> None:
+    rng = np.random.default_rng(1)
+    tied = {rate: tie for rate in range(1, RATE_SCALE + 1) if (tie := smallest_tie(rate)) is not None}
+    rates, smallest = np.array(list(tied)), np.array(list(tied.values()))
+    period = RATE_SCALE // np.gcd(rates, RATE_SCALE)
+    values = smallest[:, None] + period[:, None] * rng.integers(0, 10**5, (len(rates), 15))
+    assert (values * rates[:, None] % RATE_SCALE == RATE_SCALE // 2).all()
+
+    report = margin_report(cents_book(values, rates), *cent_prices(15), rules)
 
     shares = (values * rates[:, None] + RATE_SCALE // 2) // RATE_SCALE
     assert np.array_equal(report.house_requirement, shares.sum(axis=1))
@@ -61,18 +101,28 @@ def test_values_at_and_beside_half_a_cent_round_away_from_zero(rules: MarginRule
     wholes = np.arange(1, 2001) * QUANTITY_SCALE
     quantity = np.concatenate([wholes - 1, wholes, wholes + 1])
     quantity = np.concatenate([quantity, -quantity])
-    book = Book(
-        client_ids=np.arange(1, len(quantity) + 1),
-        offsets=np.arange(len(quantity) + 1),
-        symbol_index=np.zeros(len(quantity), np.int32),
-        quantity=quantity,
-        loan=np.zeros(len(quantity), np.int64),
-        client_rate=np.full(len(quantity), -1),
-        symbols=("S0",),
-    )
-
-    report = margin_report(book, Prices(np.array([price])), Instruments.plain(1), rules)
+    report = margin_report(one_position_each(quantity), Prices(np.array([price])), Instruments.plain(1), rules)
 
     scale = QUANTITY_SCALE * CENT
     values = np.sign(quantity) * ((2 * np.abs(quantity) * price + scale) // (2 * scale))
     assert np.array_equal(report.portfolio_value, values)
+
+
+def test_an_amount_a_share_below_rate_x_price_still_counts_where_the_value_rounds_to_nothing() -> None:
+    """300 % of 0.45 cents, taken as 0, ask nothing; 1.50 a share of so little ask a cent."""
+    quantity = -np.arange(1, 20_000)
+    rules = MarginRules(exchange=Layer(short=Side(3 * RATE_SCALE, per_share=3 * PRICE_SCALE // 2)))
+
+    report = margin_report(one_position_each(quantity), Prices(np.array([PRICE_SCALE])), Instruments.plain(1), rules)
+
+    value, floor = (np.floor(-quantity / 10_000 * factor + 0.5).astype(np.int64) for factor in (1, 1.5))
+    assert np.array_equal(report.exchange_requirement, np.maximum(3 * value, floor))
+
+
+def test_a_house_that_asks_those_alone_who_have_a_rate_asks_nothing_of_the_others() -> None:
+    rules = MarginRules(exchange=Layer(long=Side(2500)), house=Layer(client_rate=ClientRate.REPLACES))
+
+    report = margin_report(cents_book(np.full((2, 1), 1000), np.array([-1, 4000])), *cent_prices(1), rules)
+
+    assert report.house_requirement.tolist() == [NOT_ASKED, 400]
+    assert report.margin_requirement.tolist() == [250, 400]
