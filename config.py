@@ -14,6 +14,9 @@ from app.usernames import USERNAME_INPUT_PATTERN
 
 ROOT = Path(__file__).resolve().parent
 _HS256_KEY_BYTES = 32
+#: Of a worker: the leader's, and the one that listens to notifications.
+_CONNECTIONS_BESIDE_POOL = 2
+_CONNECTIONS_TO_SPARE = 10
 
 
 class Settings(BaseSettings):
@@ -101,6 +104,11 @@ class Settings(BaseSettings):
     metrics_public: bool = False
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def connections(self) -> int:
+        """How many database connections this service may open at a time, with some for a start and for people."""
+        return self.workers * (self.pool_size + _CONNECTIONS_BESIDE_POOL) + _CONNECTIONS_TO_SPARE
 
     def replay_plan(self) -> ReplayPlan | None:
         """Return what the price source `replay` replays, None where no file is set."""

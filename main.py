@@ -26,7 +26,7 @@ from fastapi import FastAPI
 
 from app import logs, metrics
 from app.composition import create_app, database_of, price_source, secret_key
-from app.db import migrate, session, wait_until_ready
+from app.db import Database, connections_given, migrate, session, wait_until_ready
 from app.embedded import start_embedded
 from app.errors import AppError, StartupError
 from app.policies.load import load_policy
@@ -50,6 +50,9 @@ _MESSAGE_BYTES: Final = 4096
 #: A worker that is silent for longer is replaced; it is silent while it imports, which a busy machine draws out.
 _WORKER_START_SECONDS: Final = 30
 _DEMO_PATIENCE_SECONDS: Final = 2.5
+#: Of the embedded PostgreSQL, each a process of its own.
+_LEAST_CONNECTIONS: Final = 100
+_MOST_CONNECTIONS: Final = 1000
 
 _log = structlog.get_logger(__name__)
 
@@ -82,10 +85,20 @@ async def prepare(settings: Settings, *, demo: bool) -> None:
     database = database_of(settings)
     await wait_until_ready(database, seconds=settings.database_wait_seconds)
     await migrate(database)
+    await _check_room(settings, database)
     async with session(database):
         await _ensure_admin(settings)
         if demo and await demo_service.is_empty():
             await _insert_demo(settings)
+
+
+async def _check_room(settings: Settings, database: Database) -> None:
+    """Say so where the database gives fewer connections than the workers may open; a pooler in between may help."""
+    given = await connections_given(database)
+    if given < settings.connections:
+        _log.warning(
+            "the workers may open more connections than the database gives", given=given, asked=settings.connections
+        )
 
 
 async def _ensure_admin(settings: Settings) -> None:
@@ -181,10 +194,21 @@ def _check_port(settings: Settings) -> None:
 
 
 def _with_database(settings: Settings, stack: ExitStack) -> Settings:
-    """Return the settings with a database in them: the one they name, or the embedded one, started here."""
+    """
+    Return the settings with a database in them: the one they name, or the embedded one, started here.
+
+    Raises:
+        StartupError: more connections are asked for than the embedded one is to give.
+    """
     if settings.database_url is not None:
         return settings
-    server = stack.enter_context(start_embedded(settings.data_dir))
+    if settings.connections > _MOST_CONNECTIONS:
+        raise StartupError(
+            f"RISK_WORKERS and RISK_POOL_SIZE ask for {settings.connections} database connections; the embedded "
+            f"PostgreSQL gives at most {_MOST_CONNECTIONS}. Lower one of them, or set DATABASE_URL."
+        )
+    connections = max(_LEAST_CONNECTIONS, settings.connections)
+    server = stack.enter_context(start_embedded(settings.data_dir, connections=connections))
     os.environ["DATABASE_URL"] = server.url  # noqa: TID251 - how the workers, which are other processes, find it
     get_settings.cache_clear()
     return get_settings()

@@ -138,6 +138,18 @@ async def _connect_within(database: Database, seconds: float) -> asyncpg.Connect
         await asyncio.sleep(0.2)
 
 
+async def connections_given(database: Database) -> int:
+    """Return how many connections the server gives to everybody together, less those that it keeps for superusers."""
+    connection = await database.connect()
+    try:
+        given: int = await connection.fetchval(
+            "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+        )
+    finally:
+        await connection.close()
+    return given
+
+
 async def migrate(database: Database) -> None:
     """
     Bring the schema to this version of the code; safe when several processes do it at once.

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["running_embedded", "start_embedded"]
 
 
-def start_embedded(data_dir: Path) -> "EmbeddedServer":
+def start_embedded(data_dir: Path, *, connections: int = 100) -> "EmbeddedServer":
     """
     Return a running server on the cluster under `data_dir`, which is made where there is none.
 
     Call from the main thread: on Linux the server shuts down when the thread that started it ends. Takes about a
     second the first time, a tenth of one later.
+
+    Args:
+        data_dir: where everything lives.
+        connections: that it accepts at a time.
 
     Raises:
         EmbeddedError: the server cannot run here; the message says why and what to do. Nothing stored was changed.
@@ -34,7 +38,7 @@ def start_embedded(data_dir: Path) -> "EmbeddedServer":
     _refuse_windows()
     from app.embedded.server import start  # noqa: PLC0415 - fcntl and pwd do not exist on Windows
 
-    return start(data_dir)
+    return start(data_dir, connections=connections)
 
 
 def running_embedded(data_dir: Path) -> str | None:

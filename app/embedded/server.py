@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +38,6 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
     "shared_buffers": "128MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -67,9 +67,9 @@ class EmbeddedServer:
         self.stop()
 
 
-def start(data_dir: Path) -> EmbeddedServer:
+def start(data_dir: Path, *, connections: int) -> EmbeddedServer:
     """
-    Start the server of `data_dir` and wait until it answers.
+    Start the server of `data_dir`, for so many connections, and wait until it answers.
 
     Raises:
         EmbeddedError: it cannot run.
@@ -79,13 +79,13 @@ def start(data_dir: Path) -> EmbeddedServer:
         raise EmbeddedError(f"The data directory's path is longer than {_MAX_DATA_DIR_BYTES} bytes: set RISK_DATA_DIR.")
     with ExitStack() as cleanup:
         try:
-            url = _start(data_dir, cleanup)
+            url = _start(data_dir, cleanup, connections=connections)
         except (OSError, subprocess.SubprocessError) as error:
             raise _translated(error, data_dir) from error
         return EmbeddedServer(url, cleanup.pop_all())
 
 
-def _start(data_dir: Path, cleanup: ExitStack) -> str:
+def _start(data_dir: Path, cleanup: ExitStack, *, connections: int) -> str:
     """Do each step of a start, leaving its undoing in `cleanup`; return the URL."""
     _make_data_dir(data_dir)
     lock = lock_file.acquire(data_dir)
@@ -97,7 +97,16 @@ def _start(data_dir: Path, cleanup: ExitStack) -> str:
     ensure_cluster(home, lock)
     runtime = _make_runtime(home.run_as)
     cleanup.callback(shutil.rmtree, runtime, ignore_errors=True)
-    _launch(home, runtime, data_dir / "postgres.log", lock, cleanup)
+    argv: list[str | Path] = [
+        home.programs / "postgres",
+        "-D",
+        home.cluster,
+        "-k",
+        runtime,
+        "-c",
+        f"max_connections={connections}",
+    ]
+    _launch(home, argv, data_dir / "postgres.log", lock, cleanup)
     url = f"postgres://{ROLE}@/{DATABASE}?host={quote(str(runtime))}"
     lock_file.write(lock, url=url)
     return url
@@ -133,15 +142,14 @@ def _remove_runtime_of(url: str) -> None:
             shutil.rmtree(host, ignore_errors=True)
 
 
-def _launch(home: Home, runtime: Path, log: Path, lock: int, cleanup: ExitStack) -> None:
+def _launch(home: Home, argv: Sequence[str | Path], log: Path, lock: int, cleanup: ExitStack) -> None:
     """Run the server until `cleanup`; return when it accepts connections."""
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    argv: list[str | Path] = [home.programs / "postgres", "-D", home.cluster, "-k", runtime, *settings]
     if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     with open(log, "ab", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o600)) as output:
         before = output.tell()
-        process = home.run_as.spawn(argv, output=output, lock=lock, at_end=signal.SIGINT)
+        process = home.run_as.spawn([*argv, *settings], output=output, lock=lock, at_end=signal.SIGINT)
     cleanup.callback(_stop, process)
     if sys.platform != "linux":
         cleanup.callback(_end_watcher, watch_parent(process.pid))

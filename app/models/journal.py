@@ -19,7 +19,7 @@ class AuditEntry(Model):
     actor = fields.CharField(max_length=64)
     #: create, update, delete, trade, split, login_reset and so on.
     action = fields.CharField(max_length=32)
-    #: client, position, user, instrument, margin_call, policy, import.
+    #: client, position, user, instrument, margin_call, policy, import, webhook, webhook_delivery.
     entity = fields.CharField(max_length=32)
     #: The record's id or symbol; null for a bulk change.
     entity_id = fields.CharField(max_length=64, null=True)

@@ -29,7 +29,7 @@ def get_filters(
         Query(
             max_length=32,
             pattern=r"^[^\x00]+$",
-            description="client, position, user, instrument, margin_call, policy.",
+            description="client, position, user, instrument, margin_call, policy, import, webhook, webhook_delivery.",
         ),
     ] = None,
     entity_id: Annotated[_Text, Query(description="The record's id or symbol.")] = None,

@@ -43,7 +43,9 @@ class AuditEntryOut(Out):
     at: Annotated[datetime, PlainSerializer(_six_decimals), Field(json_schema_extra={"format": "date-time"})]
     actor: str = Field(description="A user's name, `monitor` or `system`.")
     action: str = Field(description="create, update, delete, trade and so on.")
-    entity: str = Field(description="client, position, user, instrument, margin_call, policy, import.")
+    entity: str = Field(
+        description="client, position, user, instrument, margin_call, policy, import, webhook, webhook_delivery."
+    )
     entity_id: str | None = Field(description="The record's id or symbol; null for a bulk change.")
     client_id: int | None
     before: JsonValue = Field(description="Figures are exact strings; null = there was none.")

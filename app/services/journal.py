@@ -45,7 +45,7 @@ class Change:
 
     #: create, update, delete, trade, split and so on.
     action: str
-    #: client, position, user, instrument, margin_call, policy, import.
+    #: client, position, user, instrument, margin_call, policy, import, webhook, webhook_delivery.
     entity: str
     #: The record's id or symbol.
     entity_id: int | str | None

@@ -70,6 +70,11 @@ async def test_second_start_finds_what_the_first_stored(used_dir: Path) -> None:
         assert await ask(server.url, "select answer from kept") == 42
 
 
+async def test_server_gives_as_many_connections_as_are_asked_for(used_dir: Path) -> None:
+    with start_embedded(used_dir, connections=137) as server:
+        assert await ask(server.url, "select current_setting('max_connections')::int") == 137
+
+
 def test_stop_leaves_no_process_and_no_socket(used_dir: Path) -> None:
     server = start_embedded(used_dir)
     runtime = Path(server.url.partition("host=")[2])

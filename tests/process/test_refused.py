@@ -32,6 +32,15 @@ def test_taken_port_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_more_connections_than_the_embedded_server_gives_are_refused(tmp_path: Path) -> None:
+    result = run("main.py", tmp_path / "data", RISK_WORKERS="64", RISK_POOL_SIZE="100")
+
+    assert result.returncode == 1
+    # 64 workers, each with its pool, a listener and a leader's; 10 to spare.
+    assert result.stderr.startswith("error: RISK_WORKERS and RISK_POOL_SIZE ask for 6538 database connections; ")
+    assert not (tmp_path / "data").exists()
+
+
 def test_wrong_password_for_the_database_is_not_quoted(tmp_path: Path, postgres: PostgreSQL) -> None:
     result = run("main.py", tmp_path / "data", DATABASE_URL=postgres.url(password="swordfish"))
 
