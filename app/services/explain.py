@@ -1,9 +1,11 @@
 """Explanations: an account and the engine's account of it, in amounts, prices and rules that can be quoted."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Final, Literal
 
 from app.engine import credit, cures
@@ -21,6 +23,8 @@ from app.symbols import fx_symbol
 
 #: From the strongest evidence to the weakest.
 _STRENGTH: Final[Sequence[Basis]] = ("live", "delayed", "close", "estimate", "stale", "unpriced")
+#: Positions. More take so long (500: 10 to 90 ms) that a thread explains them, while the process serves others.
+_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,8 @@ async def explain_account(account: Account, *, terms: Terms) -> Explanation:
     book, prices, quotes, instruments = columns(account)
     rate = None if terms.interest_rate is None else int(terms.interest_rate * RATE_SCALE)
     try:
-        explained = engine.explain(book, prices, quotes, instruments, terms.policy.rules, interest_rate=rate)
+        explain = partial(engine.explain, book, prices, quotes, instruments, terms.policy.rules, interest_rate=rate)
+        explained = await asyncio.to_thread(explain) if len(account.held) > _AT_ONCE else explain()
     except engine.IncompleteError as error:
         if not account.usd_rate:
             raise missing_prices(account.client_id, [fx_symbol("USD", terms.base_currency)]) from error

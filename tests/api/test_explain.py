@@ -114,6 +114,18 @@ async def test_an_explanation_and_the_margin_never_disagree(risk: AsyncClient, p
     assert answer["long_market_value"] + answer["short_market_value"] == answer["portfolio_value"]
 
 
+async def test_an_account_that_a_thread_explains_adds_up_too(risk: AsyncClient, provider: FakeProvider) -> None:
+    """One of more than 50 positions."""
+    held: dict[str, tuple[float, str]] = {f"S{n}": (n, f"{n}.37") for n in range(1, 61)}
+    client_id = await client_with(risk, provider, held, loan=1000)
+
+    answer, shown = await explain(risk, client_id), await margin(risk, client_id)
+
+    assert [line["symbol"] for line in answer["positions"]] == sorted(held)
+    assert round(sum(line["margin_requirement"] for line in answer["positions"]), 2) == shown["margin_requirement"]
+    assert answer["margin_requirement"] == shown["margin_requirement"]
+
+
 async def test_a_client_without_positions_is_explained_too(risk: AsyncClient, provider: FakeProvider) -> None:
     answer = await explain(risk, await client_with(risk, provider, {}, loan=2500))
 
