@@ -61,11 +61,10 @@ class _Column:
 
 
 def _column(column: Column, values: Sequence[str], meant: Callable[[str], str]) -> _Column:
-    others = [place for place, match in enumerate(map(column.plain.fullmatch, values)) if match is None]
-    if not others:
+    if all(map(column.plain.fullmatch, values)):
         return _Column(values, {})
     texts, wrong = list(values), {}
-    for place in others:
+    for place in (place for place, value in enumerate(values) if not column.plain.fullmatch(value)):
         try:
             texts[place] = _read(column, meant(values[place]))
         except ValueError as error:

@@ -1,12 +1,12 @@
 """Rows of a CSV or JSON Lines file with the lines they stand on, a batch in memory at a time."""
 
-import codecs
 import csv
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 from itertools import count, islice
 from typing import Any, BinaryIO, Final, NoReturn
 
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, NoReturn
 _BATCH: Final = 10_000
 #: Longest line of JSON; a longer one is a fault, and so is a longer cell of CSV.
 _MOST_BYTES: Final = 1 << 17
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
 class Format(StrEnum):
@@ -53,22 +54,21 @@ def batches(file: BinaryIO, form: Format) -> Iterator[Batch]:
 
 def _csv(file: BinaryIO) -> Iterator[Batch]:
     """Yield batches of CSV (RFC 4180, UTF-8)."""
-    if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-        file.seek(0)
-    pieces = iter(partial(file.readline, _MOST_BYTES), b"")
-    reader = csv.reader(map(partial(str, encoding="utf-8", errors="surrogateescape"), pieces), strict=True)
-    done = False
-    while not done:
-        first = reader.line_num + 1
-        rows: list[list[str]] = []
-        faults: list[Fault] = []
-        try:
-            rows.extend(islice(reader, _BATCH))  # keeps what it read before an error
-            done = not rows
-        except csv.Error as error:
-            faults.append(Fault(reader.line_num, None, f"cannot be read as CSV: {error}"))
-        last = reader.line_num - len(faults)
-        yield _without_blanks(_lines(rows, first, last), rows, faults)
+    # A descriptor of its own, whose end is not the end of the file.
+    with open(os.dup(file.fileno()), encoding="utf-8-sig", errors="surrogateescape", newline="") as text:  # noqa: PTH123 - no path
+        reader = csv.reader(text, strict=True)
+        done = False
+        while not done:
+            first = reader.line_num + 1
+            rows: list[list[str]] = []
+            faults: list[Fault] = []
+            try:
+                rows.extend(islice(reader, _BATCH))  # keeps what it read before an error
+                done = not rows
+            except csv.Error as error:
+                faults.append(Fault(reader.line_num, None, f"cannot be read as CSV: {error}"))
+            last = reader.line_num - len(faults)
+            yield _without_blanks(_lines(rows, first, last), rows, faults)
 
 
 def _lines(rows: Sequence[Sequence[str]], first: int, last: int) -> Sequence[int]:
@@ -78,7 +78,7 @@ def _lines(rows: Sequence[Sequence[str]], first: int, last: int) -> Sequence[int
     lines = []
     for row in rows:
         lines.append(first)
-        first += 1 + sum(cell.count("\n") for cell in row)
+        first += 1 + sum(len(_LINE_END.findall(cell)) for cell in row)
     return lines
 
 

@@ -11,6 +11,8 @@ from app.errors import InvalidInputError, TooLargeError
 #: Decompressed at a time, so that a bomb is seen before it bursts.
 _PIECE_BYTES: Final = 1 << 20
 _GZIP: Final = 31
+#: A reader of lines holds one in memory, whatever its length.
+_MOST_LINE_BYTES: Final = 1 << 22
 
 
 class Spool:
@@ -26,6 +28,7 @@ class Spool:
         self.size_bytes = 0
         self._sha = hashlib.sha256()
         self._most_bytes = most_bytes
+        self._line_bytes = 0
         self._gzip = zlib.decompressobj(_GZIP) if is_gzip else None
 
     def __enter__(self) -> Self:
@@ -67,11 +70,16 @@ class Spool:
         """
         if self._gzip is not None and not self._gzip.eof:
             raise InvalidInputError("The compressed body ends in the middle.")
+        self.file.flush()
         self.file.seek(0)
 
     def _keep(self, data: bytes) -> None:
         self.size_bytes += len(data)
         if self.size_bytes > self._most_bytes:
             raise TooLargeError(f"The file may have at most {self._most_bytes} bytes, decompressed.")
+        end = data.rfind(b"\n")
+        self._line_bytes = len(data) - end - 1 if end >= 0 else self._line_bytes + len(data)
+        if self._line_bytes > _MOST_LINE_BYTES:
+            raise InvalidInputError(f"A line is longer than {_MOST_LINE_BYTES} bytes.")
         self._sha.update(data)
         self.file.write(data)
