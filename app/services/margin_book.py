@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tortoise import connections
 
+from app.engine.distance import Distances
 from app.policies.active import PolicyName
 from app.services import ranking
 from app.services.margin import money
@@ -65,32 +66,45 @@ class Page:
 
 async def summarise(valued: Valued, page: Page) -> BookSummary:
     """Return totals and one page; names and distances are computed for the clients of the page alone."""
+    found = await asyncio.to_thread(_find, valued, page)
     report, book = valued.report, valued.holdings.book
-    keys = await asyncio.to_thread(_keys, valued, page.sort)
-    wanted = np.ones(len(keys), np.bool_) if page.state is None else valued.states == ranking.CODES[page.state]
-    rows = ranking.page(keys, book.client_ids, wanted, after=page.after, limit=page.limit)
-    names = await _names([int(book.client_ids[row]) for row in rows])
-    near = valued.distances_of(rows)
-    complete = report.complete
-    counts = np.bincount(valued.states, minlength=len(State))
+    names = await _names([int(book.client_ids[row]) for row in found.rows])
     return BookSummary(
         timestamp=datetime.now(UTC),
         policy=valued.policy,
-        clients=len(keys),
-        calls=int(counts[ranking.CODES[State.CALL]]),
-        warnings=int(counts[ranking.CODES[State.WARNING]]),
-        incomplete=int(counts[ranking.CODES[State.INCOMPLETE]]),
-        portfolio_value=money(report.portfolio_value[complete].sum()),
-        loan_amount=money(book.loan[complete].sum()),
-        net_equity=money(report.net_equity[complete].sum()),
-        margin_requirement=money(report.margin_requirement[complete].sum()),
-        margin_shortfall=money(report.margin_shortfall[complete].sum()),
+        clients=len(book.client_ids),
+        calls=int(np.count_nonzero(valued.states == ranking.CODES[State.CALL])),
+        warnings=int(np.count_nonzero(valued.states == ranking.CODES[State.WARNING])),
+        incomplete=int(np.count_nonzero(valued.states == ranking.CODES[State.INCOMPLETE])),
+        portfolio_value=money(report.portfolio_value.sum(where=report.complete)),
+        loan_amount=money(book.loan.sum(where=report.complete)),
+        net_equity=money(report.net_equity.sum(where=report.complete)),
+        margin_requirement=money(report.margin_requirement.sum(where=report.complete)),
+        margin_shortfall=money(report.margin_shortfall.sum(where=report.complete)),
         items=[
             _item(valued, int(row), names, drop=_known(drop), rise=_known(rise))
-            for row, drop, rise in zip(rows, near.drop, near.rise, strict=True)
+            for row, drop, rise in zip(found.rows, found.near.drop, found.near.rise, strict=True)
         ],
-        next=Cursor(float(keys[rows[-1]]), int(book.client_ids[rows[-1]])) if len(rows) == page.limit else None,
+        next=found.next,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of a page, how near each is to its boundaries, and where the next page begins."""
+
+    rows: NDArray[np.int64]
+    near: Distances
+    next: Cursor | None
+
+
+def _find(valued: Valued, page: Page) -> _Found:
+    """Return the clients of a page. CPU-bound."""
+    ids, keys = valued.holdings.book.client_ids, _keys(valued, page.sort)
+    wanted = np.ones(len(keys), np.bool_) if page.state is None else valued.states == ranking.CODES[page.state]
+    rows = ranking.page(keys, ids, wanted, after=page.after, limit=page.limit)
+    further = Cursor(float(keys[rows[-1]]), int(ids[rows[-1]])) if len(rows) == page.limit else None
+    return _Found(rows, valued.distances_of(rows), further)
 
 
 def _keys(valued: Valued, sort: Sort) -> NDArray[np.float64]:

@@ -79,9 +79,10 @@ def page(
     keys = np.where(np.isnan(keys), np.inf, keys)
     if after is not None:
         wanted = wanted & ((keys > after.key) | ((keys == after.key) & (client_ids > after.client_id)))
-    rows = np.flatnonzero(wanted)
-    if len(rows) > limit:
-        bound = np.partition(keys[rows], limit - 1)[limit - 1]
-        below = rows[keys[rows] < bound]
-        rows = np.concatenate([below, rows[keys[rows] == bound][: limit - len(below)]])
+    if np.count_nonzero(wanted) > limit:
+        bound = np.partition(keys[wanted], limit - 1)[limit - 1]
+        below = np.flatnonzero(wanted & (keys < bound))
+        rows = np.concatenate([below, np.flatnonzero(wanted & (keys == bound))[: limit - len(below)]])
+    else:
+        rows = np.flatnonzero(wanted)
     return rows[np.argsort(keys[rows], kind="stable")]
