@@ -2,30 +2,29 @@
 The streams of this process.
 
 Durable events come by id from the table, woken by a notification and looked for every second anyway, so it does not
-matter which process wrote them. One reader, `Tail`, serves all subscribers; one that resumes from further back reads
-the table by itself until it reaches what the tail remembers, and is offered each new event from there on. Live figures
-come from the resident book by `Ticker`.
+matter which process wrote them. One reader, `Tail`, serves all subscribers, once `Beginning` has taken each to what the
+tail remembers. Live figures come from the resident book by `Ticker`.
 """
 
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from app.db import DATABASE_DOWN
 from app.errors import ThrottledError, UnavailableError
+from app.monitor.beginning import Beginning
 from app.monitor.listen import Listener
 from app.monitor.subscription import Subscription
 from app.monitor.tail import PAGE, Tail
 from app.monitor.ticker import Ticker
 from app.services import events as events_service
 from app.services.sessions import ended_sessions
-from app.services.stream import OPEN, RESYNC, Ending, Filter, Kind, Stream, StreamEvent, Wish
+from app.services.stream import Ending, Stream, StreamEvent, Wish
 
 #: Figures are told at most this often.
 _BEAT_SECONDS: Final = 0.25
@@ -56,6 +55,7 @@ class Hub:
         self._ticker = ticker
         self._limits = limits
         self._tail = Tail(size=max(limits.queue, PAGE))
+        self._beginning = Beginning(tail=self._tail, ticker=ticker, follow=self._follow)
         self._event_signal = listener.signal("event")
         self._book_signal = listener.signal("book")
         self._closed = False
@@ -116,7 +116,8 @@ class Hub:
     ) -> AsyncGenerator[list[StreamEvent]]:
         """See `Stream`."""
         try:
-            async for beginning in self._beginning(subscription):
+            await self._ready.wait()
+            async for beginning in self._beginning.batches(subscription):
                 yield beginning
         except DATABASE_DOWN:
             subscription.end(Ending.UNAVAILABLE)
@@ -127,51 +128,9 @@ class Hub:
                 subscription.position = max(subscription.position, self._tail.position)
             yield batch
 
-    async def _beginning(self, subscription: Subscription) -> AsyncIterator[list[StreamEvent]]:
-        """Yield where a stream begins, what it missed, and the figures of now."""
-        await self._ready.wait()
-        yield [await self._opening(subscription)]
-        async for page in self._missed(subscription):
-            if page:
-                yield page
-        if subscription.wish.filter.is_live and subscription.ending is None:
-            yield await self._ticker.snapshot(subscription.wish.filter)
-
-    async def _opening(self, subscription: Subscription) -> StreamEvent:
-        """Place a subscription where it asked to be, or else at the newest event; return an event that says where."""
-        wish, now = subscription.wish, datetime.now(UTC)
-        kept = await events_service.kept()
-        if wish.after is None or kept.covers(wish.after):
-            subscription.position = self._tail.position if wish.after is None else wish.after
-            kind, data = OPEN, dict[str, Any]()
-        else:
-            subscription.position = self._tail.position
-            kind, data = RESYNC, await self._whole(wish.filter)
-            data |= {"requested": wish.after, "oldest": kept.oldest, "newest": kept.newest}
-        return StreamEvent(kind=kind, at=now, id=subscription.position, client_id=wish.filter.client_id, data=data)
-
-    async def _whole(self, wanted: Filter) -> dict[str, Any]:
-        """Return what durable events would have told: where clients stand, and their open margin calls."""
-        margins = await self._ticker.snapshot(replace(wanted, kinds=frozenset({Kind.MARGIN})))
-        states = [{"clientId": margin.client_id, "state": margin.data["state"]} for margin in margins]
-        return {"states": states, "margin_calls": await events_service.open_calls(client_id=wanted.client_id)}
-
-    async def _missed(self, subscription: Subscription) -> AsyncIterator[list[StreamEvent]]:
-        """Yield stored events until the tail remembers the rest; then let the subscription follow."""
-        wanted = subscription.wish.filter
-        while subscription.ending is None:
-            recent = self._tail.since(subscription.position)
-            if recent is not None:
-                subscription.position = max(subscription.position, self._tail.position)
-                self._following[wanted.client_id].add(subscription)
-                yield [event for event in recent if wanted.wants(event)]
-                return
-            upto = self._tail.position
-            page = await events_service.read_after(subscription.position, upto=upto, wanted=wanted, limit=PAGE)
-            last = page[-1].id if len(page) == PAGE else upto
-            assert last is not None, "a durable event has an id"
-            subscription.position = last
-            yield page
+    def _follow(self, subscription: Subscription) -> None:
+        """Offer each new event to a subscription from now on."""
+        self._following[subscription.wish.filter.client_id].add(subscription)
 
     async def _follow_events(self) -> None:
         """Offer what was committed since the last look."""
