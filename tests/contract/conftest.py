@@ -45,6 +45,9 @@ def _seed(server: Server) -> None:
             http.post("/webhooks", json={"url": "http://127.0.0.1:65535/"}).raise_for_status()
         for name in ("Ada", "Grace", "Edsger"):
             http.post("/clients", json={"name": name, "loan": 1000}).raise_for_status()
+        loan = "id,loan\n1,1000\n"
+        headers = {"Content-Type": "text/csv"}
+        http.post("/imports", params={"kind": "clients"}, headers=headers, content=loan).raise_for_status()
         for symbol in PRICES:
             http.get(f"/stocks/{symbol}").raise_for_status()
             for client_id in (1, 2):
