@@ -1,5 +1,6 @@
 """Estimated rows against whole numbers: every rate, values up to where estimates end and beyond."""
 
+from decimal import Decimal
 from math import gcd
 
 import numpy as np
@@ -9,8 +10,18 @@ from app.engine.arrays import Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.estimate import LIMIT
 from app.engine.margin import margin_report
+from app.engine.rows import COMPLETE, OVER_LIMIT
 from app.engine.rules import FLAT_25, ClientRate, Layer, MarginRules, Side
-from app.engine.units import NOT_ASKED, PRICE_SCALE, QUANTITY_SCALE, RATE_SCALE
+from app.engine.units import (
+    MISSING,
+    NOT_ASKED,
+    PRICE_SCALE,
+    QUANTITY_LIMIT,
+    QUANTITY_SCALE,
+    RATE_SCALE,
+    divide,
+    scaled,
+)
 
 CENT = PRICE_SCALE // 100
 AT_LEAST = MarginRules(house=Layer(long=Side(0), client_rate=ClientRate.AT_LEAST))
@@ -126,3 +137,16 @@ def test_a_house_that_asks_those_alone_who_have_a_rate_asks_nothing_of_the_other
 
     assert report.house_requirement.tolist() == [NOT_ASKED, 400]
     assert report.margin_requirement.tolist() == [250, 400]
+
+
+@pytest.mark.parametrize(("dollars", "status"), [("4.99999999", COMPLETE), ("100", OVER_LIMIT)])
+def test_amounts_a_share_far_beyond_the_value_are_exact_or_refused(dollars: str, status: int) -> None:
+    """A trillion shares at 1e-8 are worth 10,000; a dollar a share of them asks a trillion."""
+    size, floor = QUANTITY_LIMIT - 1, scaled(Decimal(dollars), PRICE_SCALE)
+    rules = MarginRules(exchange=Layer(short=Side(3000, per_share=floor)))
+
+    report = margin_report(one_position_each(np.array([-size])), Prices(np.array([1])), Instruments.plain(1), rules)
+
+    exact = divide(size * floor, QUANTITY_SCALE * CENT)
+    assert report.status.tolist() == [status]
+    assert report.exchange_requirement.tolist() == [exact if status == COMPLETE else MISSING]
