@@ -29,6 +29,7 @@ from app.composition import create_app, database_of, price_source, secret_key
 from app.db import Database, connections_given, migrate, session, wait_until_ready
 from app.embedded import start_embedded
 from app.errors import AppError, StartupError
+from app.http_protocol import HttpProtocol
 from app.policies.load import load_policy
 from app.security import (
     PasswordHasher,
@@ -237,6 +238,7 @@ def _serve(settings: Settings) -> None:
         workers=settings.workers,
         log_config=None,
         access_log=False,
+        http=HttpProtocol,
         server_header=False,
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=settings.forwarded_allow_ips,

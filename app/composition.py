@@ -114,8 +114,8 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
         refresh_seconds=settings.refresh_token_seconds,
     )
     app.add_middleware(limits.BodyLimit, body_bytes=settings.max_body_bytes, import_bytes=settings.import_max_bytes)
+    app.add_middleware(hot.HotReads)
     app.add_middleware(context.RequestContext, seconds=settings.request_seconds)
-    hot.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
     errors.install(app, database_down=DATABASE_DOWN)

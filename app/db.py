@@ -96,13 +96,22 @@ def tortoise_config(database: Database) -> dict[str, Any]:
             server_settings={"statement_timeout": timeout_ms, "timezone": "UTC"},
         )
 
-    credentials = {"minsize": 1, "maxsize": database.pool_size, "connect": connect}
+    credentials = {"minsize": 1, "maxsize": database.pool_size, "connect": connect, "reset": _leave}
     return {
         "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}},
         "apps": {"models": {"models": ["app.models"], "migrations": _MIGRATIONS, "default_connection": "default"}},
         "use_tz": True,
         "timezone": "UTC",
     }
+
+
+async def _leave(_connection: asyncpg.Connection) -> None:
+    """
+    Give a connection back to the pool as it is, which saves a round trip for each use of one.
+
+    Nothing that we do outlives a transaction: settings and temporary tables are local to one, as locks are. What needs
+    more (listening, leading) has a connection of its own. A transaction that was left open is rolled back all the same.
+    """
 
 
 async def wait_until_ready(database: Database, *, seconds: float) -> None:

@@ -2,11 +2,12 @@
 
 import logging
 import sys
-from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import Processor
+
+from app.request_log import requests
 
 LogFormat = Literal["text", "json"]
 
@@ -32,23 +33,15 @@ def configure(*, log_format: LogFormat, level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    last = _last(log_format)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_last(log_format)))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    global _access  # noqa: PLW0603 - as logging's own configuration, one a process
-    _access = _access_logger(last, level=level)
-
-
-def log_request(**fields: Any) -> None:  # noqa: ANN401 - whatever a line can hold
-    """Write the one line of a request; one that cannot be written stops no request."""
-    with suppress(OSError, ValueError):
-        _access.info("request", **fields)
+    requests.configure(handler, text=log_format == "text")
 
 
 def _last(log_format: LogFormat) -> list[Processor]:
@@ -59,28 +52,3 @@ def _last(log_format: LogFormat) -> list[Processor]:
     # A traceback with local variables would show passwords and tokens.
     plain = structlog.dev.plain_traceback
     return [remove, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
-
-
-def _access_logger(last: list[Processor], *, level: str) -> Any:  # noqa: ANN401 - structlog's loggers have no type
-    """Return a logger whose lines are those of all others, without the way through `logging`: that costs 40 us."""
-    return structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            _add_name,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *last[1:],  # the first removes what `logging` adds
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        cache_logger_on_first_use=True,
-    )
-
-
-def _add_name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event["logger"] = "access"
-    return event
-
-
-#: For lines of requests.
-_access: Any = structlog.get_logger("access")

@@ -10,7 +10,8 @@ import structlog
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import logs, metrics
+from app import metrics
+from app.request_log import requests
 from app.routers import errors
 from app.routers.limits import has_deadline
 
@@ -58,7 +59,7 @@ class RequestContext:
             seconds = time.perf_counter() - started
             metrics.count_request(scope["method"], _route(scope), status, seconds)
             ms = round(seconds * 1000, 1)
-            logs.log_request(method=scope["method"], path=scope["path"], status=status, ms=ms)
+            requests.write(scope["method"], scope["path"], status, ms)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, within its time."""

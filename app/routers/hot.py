@@ -1,19 +1,17 @@
 """
-The reads that make up most of the load, past the framework's routing and dependency solver, which cost more than they.
+The reads that make up most of the load, past the framework's routing and dependencies, which cost more than they do.
 
-Such a route stands before the documented one of the same path, and calls the same function. It takes what is plain and
-leaves everything else (another method, a query, an id that is none, no token) to that one, which knows what is wrong.
+What is plain is taken here, and given to the function of the documented route. Everything else (another method, a
+query, a body, an id that is none, no token) goes on to that route, which knows what is wrong with it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from fastapi import FastAPI, Response
+from fastapi import Request, Response
 from pydantic_core import to_json
-from starlette.datastructures import State
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.routers import margin
 from app.routers.deps import caller_of
@@ -23,64 +21,70 @@ from app.services.access import Caller
 _BEARER: Final = b"Bearer "
 #: Longer ones may be too large; the documented route says so.
 _MOST_DIGITS: Final = len(str(LARGEST_ID)) - 1
+#: A request with one of these is not plain.
+_SPECIAL: Final = frozenset({b"content-length", b"transfer-encoding", b"if-none-match", b"if-match"})
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """A request that a hot route takes."""
+class HotRoute:
+    """A GET whose path ends with a client's id; `path` is that of the documented route."""
 
-    state: State
-    client_id: int
-    caller: Caller
-
-
-Answer = Callable[[Plain], Awaitable[Response]]
+    path: str
+    answer: Callable[[int, Caller, Any], Awaitable[Response]]
 
 
-class HotRoute(BaseRoute):
-    """A GET whose path ends with a client's id."""
-
-    def __init__(self, path: str, answer: Answer) -> None:
-        """Answer the requests for `path`, as its route writes it: `/margin/{clientId}`."""
-        self.path = self.path_format = path
-        self._prefix = path.removesuffix("{clientId}")
-        self._answer = answer
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Return whether the request is plain, and then what it asks for."""
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["query_string"]:
-            return Match.NONE, {}
-        path: str = scope["path"]
-        digits = path[len(self._prefix) :]
-        if not (path.startswith(self._prefix) and digits.isascii() and digits.isdigit()):
-            return Match.NONE, {}
-        client_id, token = int(digits) if len(digits) <= _MOST_DIGITS else 0, _token(scope)
-        if not client_id or token is None:
-            return Match.NONE, {}
-        return Match.FULL, {"route": self, "hot": (client_id, token)}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; errors go to the application's handlers, as everywhere."""
-        client_id, token = scope["hot"]
-        state: State = scope["app"].state
-        caller = await caller_of(token, auth=state.auth)
-        response = await self._answer(Plain(state, client_id, caller))
-        await response(scope, receive, send)
-
-
-def install(app: FastAPI) -> None:
-    """Put the hot routes before all others; call first."""
-    app.router.routes.append(HotRoute("/margin/{clientId}", _get_margin))
-
-
-async def _get_margin(plain: Plain) -> Response:
-    answer = await margin.get_margin(plain.client_id, plain.caller, plain.state.margin_reads)
+async def _get_margin(client_id: int, caller: Caller, state: Any) -> Response:  # noqa: ANN401 - Starlette's
+    answer = await margin.get_margin(client_id, caller, state.margin_reads)
     return Response(to_json(answer), media_type="application/json")
 
 
+#: By what stands before the id.
+ROUTES: Final[Mapping[str, HotRoute]] = {"/margin": HotRoute("/margin/{clientId}", _get_margin)}
+
+
+class HotReads:
+    """ASGI middleware that answers plain requests for the hot routes; it stands inside of `RequestContext`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        prefix, _, digits = scope["path"].rpartition("/") if scope["type"] == "http" else ("", "", "")
+        route, client_id = ROUTES.get(prefix), _client_id(digits)
+        token = _token(scope) if route and client_id else None
+        if route is None or token is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route  # for the metrics, by its path
+        try:
+            state = scope["app"].state
+            caller = await caller_of(token, auth=state.auth)
+            response = await route.answer(client_id, caller, state)
+        except Exception as error:
+            handlers = scope["app"].exception_handlers
+            handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+            if handler is None:
+                raise
+            response = await handler(Request(scope), error)
+        await response(scope, receive, send)
+
+
+def _client_id(digits: str) -> int:
+    """Return an id that is surely one, else 0."""
+    return int(digits) if len(digits) <= _MOST_DIGITS and digits.isascii() and digits.isdigit() else 0
+
+
 def _token(scope: Scope) -> str | None:
-    """Return the one bearer token of a request; None: there is none, or it is not that simple."""
-    found: list[bytes] = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(found) != 1 or not found[0].startswith(_BEARER):
+    """Return the bearer token of a plain request; None: there is none, or it is not that simple."""
+    if scope["method"] != "GET" or scope["query_string"]:
         return None
-    return found[0][len(_BEARER) :].decode("latin-1")
+    tokens: list[bytes] = []
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            tokens.append(value)
+        elif name in _SPECIAL:
+            return None
+    if len(tokens) != 1 or not tokens[0].startswith(_BEARER):
+        return None
+    return tokens[0][len(_BEARER) :].decode("latin-1")

@@ -68,8 +68,10 @@ class Stock(BaseModel):
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Connect the models."""
-    async with RegisterTortoise(app, config=tortoise_config(Database(_DATABASE_URL))):
+    """Connect the models, with a pool as it comes."""
+    config = tortoise_config(Database(_DATABASE_URL))
+    del config["connections"]["default"]["credentials"]["reset"]
+    async with RegisterTortoise(app, config=config):
         yield
 
 
