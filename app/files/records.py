@@ -10,8 +10,8 @@ from enum import StrEnum
 from itertools import count, islice
 from typing import Any, BinaryIO, Final, NoReturn
 
-#: Rows of a batch.
-_BATCH: Final = 10_000
+#: Rows of a batch: few enough to stay in the caches, and out of the way of the garbage collector.
+_BATCH: Final = 1000
 #: Longest line of JSON; a longer one is a fault, and so is a longer cell of CSV.
 _MOST_BYTES: Final = 1 << 17
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
