@@ -50,7 +50,7 @@ class AuditEntryOut(Out):
     client_id: int | None
     before: JsonValue = Field(description="Figures are exact strings; null = there was none.")
     after: JsonValue = Field(
-        description="Likewise; of a bulk change the number of its rows and SHA-256 over a line of each."
+        description="Likewise; of a bulk change the number of its rows and SHA-256 over a line of each, or of the file."
     )
     request_id: str | None = Field(description="`X-Request-ID` of the request that made the change.")
     hash: str
