@@ -46,8 +46,8 @@ _BODY: Final = {
 #: Received bytes are written to disk in pieces of about this size.
 _PIECE_BYTES: Final = 1 << 20
 #: Files that this process keeps on disk at a time; of these, one is imported.
-_received = Turns("imports", at_once=4, waiting=0)
-_imported = Turns("imports", at_once=1, waiting=3)
+_received = Turns("imports", at_once=8, waiting=0)
+_imported = Turns("imports", at_once=1, waiting=7)
 
 _Mapping = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]{1,32}:[^\x00]+$", max_length=256)]
 

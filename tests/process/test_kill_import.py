@@ -4,13 +4,14 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.process.service import environment, service
+from tests.process.service import environment, seconds_until, service
 from tests.server import ADMIN, PASSWORD, ROOT, Server
 
 CLIENTS = 4000
@@ -78,6 +79,35 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_same_key_completes_it_once(
     assert "Idempotent-Replayed" in answers[1].headers
     assert len(stored) == len(set(stored)) == CLIENTS * EACH
     assert len(after) == 1
+
+
+def test_five_at_once_with_one_key_import_once(used_dir: Path) -> None:
+    with service(used_dir, RISK_WORKERS="2") as server:
+        import_clients(server)
+        headers = KEY | {"Authorization": f"Bearer {server.log_in()}"}
+        url, file = f"{server.url}/imports", positions()
+        with ThreadPoolExecutor(5) as pool:
+            sent = [
+                pool.submit(httpx.post, url, params=POSITIONS, headers=headers, content=file, timeout=60)
+                for _ in range(5)
+            ]
+        answers = [one.result() for one in sent]
+        listed = reports(server)
+
+    assert [answer.status_code for answer in answers] == [201] * 5
+    assert len({answer.text for answer in answers}) == len(listed) == 1
+    assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 4
+
+
+def test_an_import_opens_the_calls_of_the_clients_that_it_leaves_short(used_dir: Path) -> None:
+    with service(used_dir) as server, server.caller() as http:
+        import_clients(server)
+        loans = "id,loan\n7,100\n"  # and nothing that covers it
+        http.post("/imports", params={"kind": "clients"}, headers=KEY, content=loans).raise_for_status()
+        seconds_until(lambda: bool(http.get("/margin-calls").json()), at_most=20)
+        calls = http.get("/margin-calls").json()
+
+    assert [(call["clientId"], call["amount"]) for call in calls] == [(7, 100.0)]
 
 
 def test_the_book_of_every_worker_has_what_was_imported(used_dir: Path) -> None:
