@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
@@ -122,10 +123,17 @@ class Leader:
         await self._reviewer.catch_up(recheck=True)
 
     async def _review(self) -> None:
-        """Look at the book whenever something of it changed."""
+        """
+        Look at the book whenever something of it changed.
+
+        A look is followed by as long a pause, so that a flood of writes, which are seen together then, leaves half of
+        the time to others. A refresh of prices does not wait for it.
+        """
         while True:
             await self._signal.wait(_LOOK_SECONDS)
+            began = time.monotonic()
             await self._reviewer.catch_up()
+            await asyncio.sleep(time.monotonic() - began)
 
     async def _pass_due(self) -> None:
         """Move cases whose day is over."""

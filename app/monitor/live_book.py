@@ -55,6 +55,24 @@ class _Touched:
     symbols: frozenset[str] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a snapshot sees: of the transactions from `horizon` on, the changes `applied`; of those before, all."""
+
+    horizon: int
+    applied: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What of the book was read anew: symbols, (S,) which differ, and clients, of whom `fresh` has those that exist."""
+
+    holdings: Holdings
+    marked: NDArray[np.bool_]
+    clients: frozenset[int]
+    fresh: Book | None
+
+
 class LiveBook:
     """
     A book source whose columns are resident.
@@ -70,8 +88,7 @@ class LiveBook:
         self._base_currency = base_currency
         self._lock = asyncio.Lock()
         self._valued: Valued | None = None
-        self._horizon = 0
-        self._applied: frozenset[int] = frozenset()
+        self._seen = _Seen(0, frozenset())
         self._looked_at = 0.0
         self._listeners: list[Callable[[Update], None]] = []
 
@@ -80,7 +97,17 @@ class LiveBook:
         self._listeners.append(listener)
 
     async def current(self) -> Valued:
-        """Return the book with every change that was committed before this call."""
+        """
+        Return the book with every change that was committed before this call.
+
+        A caller that is cancelled cancels only its own waiting: a transaction that is torn off in its beginning would
+        keep its connection for ever.
+        """
+        following = asyncio.create_task(self._followed())
+        following.add_done_callback(_look_at)
+        return await asyncio.shield(following)
+
+    async def _followed(self) -> Valued:
         async with self._lock:
             before = self._valued
             if before is None or time.monotonic() - self._looked_at > _TRUST_SECONDS:
@@ -93,18 +120,18 @@ class LiveBook:
 
     async def _pending(self) -> bool:
         """Return whether a change was committed that the columns do not have."""
-        rows = await connections.get("default").execute_query_dict(_CHANGES, [self._horizon])
-        return any(row["id"] not in self._applied for row in rows)
+        rows = await connections.get("default").execute_query_dict(_CHANGES, [self._seen.horizon])
+        return any(row["id"] not in self._seen.applied for row in rows)
 
     async def _load(self) -> None:
         """Load everything."""
         started = time.perf_counter()
         async with snapshot() as connection:
-            await self._mark(connection)
+            seen = await _seen(connection)
             holdings = await read_book(connection, base_currency=self._base_currency)
         with metrics.REVALUATION_SECONDS.labels("all").time():
             valued = await asyncio.to_thread(value, holdings, self._valuation)
-        self._publish(Update(self._valued, valued, None))
+        self._publish(Update(self._valued, valued, None), seen)
         seconds = round(time.perf_counter() - started, 3)
         _log.info(
             "book loaded", clients=len(holdings.book.client_ids), positions=len(holdings.book.quantity), s=seconds
@@ -113,23 +140,28 @@ class LiveBook:
     async def _follow(self, before: Valued) -> None:
         """Take over what changed since the last look."""
         async with snapshot() as connection:
-            rows = await connection.fetch(_CHANGES, self._horizon)
-            touched = _touched([row for row in rows if row["id"] not in self._applied])
-            if touched.clients is not None and len(touched.clients) <= _MOST_CLIENTS:
-                update = await self._part(connection, before, touched.clients, touched.symbols)
-                await self._mark(connection)
-                self._publish(update)
-                return
-        await self._load()
+            rows = await connection.fetch(_CHANGES, self._seen.horizon)
+            touched = _touched([row for row in rows if row["id"] not in self._seen.applied])
+            if touched.clients is None or len(touched.clients) > _MOST_CLIENTS:
+                part = None
+            else:
+                part = await self._read(connection, before, touched.clients, touched.symbols)
+                seen = await _seen(connection)
+        if part is None:
+            await self._load()
+            return
+        with metrics.REVALUATION_SECONDS.labels("touched").time():
+            update = await asyncio.to_thread(_updated, before, part)
+        self._publish(update, seen)
 
-    async def _part(
+    async def _read(
         self,
         connection: Any,  # noqa: ANN401 - asyncpg's
         before: Valued,
         clients: frozenset[int],
         symbols: frozenset[str] | None,
-    ) -> Update:
-        """Return the book with some clients and symbols read anew."""
+    ) -> _Part:
+        """Read some clients and symbols anew."""
         known = before.holdings.book.symbols
         asked = set(known) if symbols is None or any(map(is_fx_symbol, symbols)) else set(symbols).intersection(known)
         asked |= await _held_by(connection, clients) - set(known)
@@ -139,19 +171,24 @@ class LiveBook:
             holdings, marked = with_symbols(holdings, table)
         index = {symbol: position for position, symbol in enumerate(holdings.book.symbols)}
         fresh = await read_clients(connection, clients, index=index) if clients else None
-        with metrics.REVALUATION_SECONDS.labels("touched").time():
-            return await asyncio.to_thread(_updated, before, holdings, marked, clients, fresh)
+        return _Part(holdings, marked, clients, fresh)
 
-    async def _mark(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg's
-        """Remember what the snapshot sees: all but the changes of transactions that are still running."""
-        self._horizon = await connection.fetchval(_HORIZON)
-        self._applied = frozenset(row["id"] for row in await connection.fetch(_CHANGES, self._horizon))
-
-    def _publish(self, update: Update) -> None:
-        """Make the update current and tell everybody."""
-        self._valued = update.after
+    def _publish(self, update: Update, seen: _Seen) -> None:
+        """Make the update current, with what it has seen, in one step: who is cancelled before leaves all as it was."""
+        self._valued, self._seen = update.after, seen
         for listener in self._listeners:
             listener(update)
+
+
+def _look_at(task: asyncio.Task[Valued]) -> None:
+    """Look at a failure, which whoever still waits is told, so that asyncio does not complain where nobody does."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _seen(connection: Any) -> _Seen:  # noqa: ANN401 - asyncpg's
+    horizon = await connection.fetchval(_HORIZON)
+    return _Seen(horizon, frozenset(row["id"] for row in await connection.fetch(_CHANGES, horizon)))
 
 
 def _touched(rows: Sequence[Mapping[str, Any]]) -> _Touched:
@@ -176,16 +213,14 @@ async def _held_by(connection: Any, clients: frozenset[int]) -> set[str]:  # noq
     return {row["symbol"] for row in await connection.fetch(query, list(clients))} if clients else set()
 
 
-def _updated(
-    before: Valued, holdings: Holdings, marked: NDArray[np.bool_], clients: frozenset[int], fresh: Book | None
-) -> Update:
+def _updated(before: Valued, part: _Part) -> Update:
     """Return the book at new prices, then with new clients; CPU-bound."""
-    after, rows = before, np.empty(0, np.int64)
-    if marked.any():
-        rows = holders(holdings.book, marked)
+    after, rows, holdings = before, np.empty(0, np.int64), part.holdings
+    if part.marked.any():
+        rows = holders(holdings.book, part.marked)
         after = revalued(before, holdings, rows)
-    if fresh is None:
+    if part.fresh is None:
         return Update(before, after, rows)
-    changed, touched = np.array(sorted(clients), np.int64), holdings.book.client_ids[rows]
-    after = with_clients(after, holdings, removed=changed, fresh=fresh)
-    return Update(before, after, rows_of(after.holdings.book.client_ids, [touched, changed]), clients)
+    changed, touched = np.array(sorted(part.clients), np.int64), holdings.book.client_ids[rows]
+    after = with_clients(after, holdings, removed=changed, fresh=part.fresh)
+    return Update(before, after, rows_of(after.holdings.book.client_ids, [touched, changed]), part.clients)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -194,3 +195,15 @@ async def test_distances_are_those_of_the_clients_asked_for(book: LiveBook) -> N
     valued = await book.current()
 
     np.testing.assert_array_equal(valued.distances.drop[[1]], valued.distances_of(np.array([1])).drop)
+
+
+async def test_who_gives_up_while_the_book_follows_loses_no_change_for_the_others(book: LiveBook) -> None:
+    ids = [await add_client() for _ in range(3)]
+    await book.current()
+    for milliseconds in range(12):
+        await clients_service.update_client(ids[milliseconds % 3], {"loan": Decimal(milliseconds + 1)}, caller=DESK)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(milliseconds / 1000):
+                await book.current()
+
+        await assert_like_new(book)
