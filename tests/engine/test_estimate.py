@@ -11,7 +11,7 @@ from app.engine.book import Book, Instruments, Prices
 from app.engine.estimate import LIMIT
 from app.engine.margin import margin_report
 from app.engine.rows import COMPLETE, OVER_LIMIT
-from app.engine.rules import FLAT_25, ClientRate, Layer, MarginRules, Side
+from app.engine.rules import FLAT_25, ClientRate, Concentration, Layer, MarginRules, ShareStep, Side, Style
 from app.engine.units import (
     MISSING,
     NOT_ASKED,
@@ -150,3 +150,12 @@ def test_amounts_a_share_far_beyond_the_value_are_exact_or_refused(dollars: str,
     exact = divide(size * floor, QUANTITY_SCALE * CENT)
     assert report.status.tolist() == [status]
     assert report.exchange_requirement.tolist() == [exact if status == COMPLETE else MISSING]
+
+
+def test_concentration_asks_nothing_of_a_side_of_which_the_house_asks_nothing() -> None:
+    steps = Concentration(Style.GREATER_OF, long=(ShareStep(1000, 5000),))
+    rules = MarginRules(exchange=Layer(long=Side(2500)), house=Layer(short=Side(3000)), concentration=steps)
+
+    report = margin_report(cents_book(np.full((1, 1), 1000), np.array([-1])), *cent_prices(1), rules)
+
+    assert (report.house_requirement.tolist(), report.margin_requirement.tolist()) == ([0], [250])
