@@ -33,12 +33,11 @@ where largest > coalesce(pg_sequence_last_value(sequence::regclass), 0)
 _GIVE_IDS: Final = "update import_row set id = nextval(pg_get_serial_sequence('client', 'id')) where id is null"
 _CREATE_CLIENT: Final = """
 insert into client (id, name, created_at)
-select id, name, now() from import_row r where not exists (select from client c where c.id = r.id) order by line
+select id, name, now() from import_row order by line
 """
 _CREATE_MARGIN: Final = """
 insert into margin (client_id, loan, margin_requirement, timestamp)
-select id, coalesce(loan, 0), margin_requirement, now() from import_row r
-where not exists (select from margin m where m.client_id = r.id) order by line
+select id, coalesce(loan, 0), margin_requirement, now() from import_row order by line
 """
 
 
@@ -57,8 +56,9 @@ def steps(columns: Collection[str]) -> Steps:
         checks=[*([] if has_name else [_EXISTS]), once("id", column="id")],
         keep={"keep": _EXISTING, "update": " and ".join([_EXISTING, *same])},
         tally=_TALLY,
+        identify=[_MOVE_SEQUENCE, _GIVE_IDS],
         update=update,
-        create=[_MOVE_SEQUENCE, _GIVE_IDS, _CREATE_CLIENT, _CREATE_MARGIN],
+        create=[_CREATE_CLIENT, _CREATE_MARGIN],
         touched="select distinct id as touched from import_row",
         tables=["client", "margin"],
     )

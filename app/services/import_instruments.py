@@ -20,7 +20,7 @@ _UPDATE: Final = "update instrument i set {values}, updated_at = now() from impo
 _CREATE: Final = """
 insert into instrument (symbol, name, currency, quote_type, leverage, marginable, house_rate, updated_at)
 select symbol, name, currency, quote_type, coalesce(leverage, 1), coalesce(marginable, true), house_rate, now()
-from import_row r where not exists (select from instrument i where i.symbol = r.symbol) order by line
+from import_row order by line
 on conflict (symbol) do
 """
 

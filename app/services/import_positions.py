@@ -37,8 +37,7 @@ from import_row r where p.client_id = r.client_id and p.symbol = r.symbol
 """
 _CREATE: Final = """
 insert into position (client_id, symbol, quantity, cost_basis, updated_at)
-select client_id, symbol, quantity, cost_basis, now() from import_row r
-where not exists (select from position p where p.client_id = r.client_id and p.symbol = r.symbol)
+select client_id, symbol, quantity, cost_basis, now() from import_row
 """
 #: {base} is the account currency.
 _TOO_LARGE: Final = """

@@ -10,6 +10,8 @@ from app.files.check import Checked, check
 from app.services.import_steps import MOST_FAULTS, Check
 
 TABLE: Final = "import_row"
+#: Sent to PostgreSQL at a time.
+_PIECE_BYTES: Final = 1 << 18
 #: Column of the staging table, where it is not the file's.
 _STAGED_AS: Final = {"clientId": "client_id"}
 
@@ -62,11 +64,16 @@ async def stage(connection: Any, table: Table, form: Format) -> Findings:  # noq
 
 
 def _pieces(table: Table, form: Format, found: Findings) -> Iterator[bytes]:
-    """Yield what is to be copied."""
+    """Yield what is to be copied; each piece costs a turn of a thread."""
+    waiting = bytearray()
     for batch in table.cells():
         checked = check(batch, table.columns, form)
         found.add(checked)
-        yield checked.data
+        waiting += checked.data
+        if len(waiting) >= _PIECE_BYTES:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting)
 
 
 async def _drawn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

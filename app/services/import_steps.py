@@ -39,7 +39,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """What is done with the staged rows of one file, in this order; `lock`, `update` and `create` not in a dry run."""
+    """What is done with the staged rows of one file, in this order; a dry run has no `lock`, and ends with `tally`."""
 
     #: Columns of the staging table.
     stage: str
@@ -53,10 +53,13 @@ class Steps:
     last_checks: Sequence[Check] = ()
     #: Returns how many rows would be `created` and `updated`.
     tally: str
-    update: Sequence[str]
-    create: Sequence[str]
+    #: Gives new records their ids.
+    identify: Sequence[str] = ()
     #: Returns as `touched` what of the book changes: client ids or symbols.
     touched: str
+    update: Sequence[str]
+    #: Stores the rows whose records do not exist; by then no other is left.
+    create: Sequence[str]
     #: What is written to.
     tables: Sequence[str]
 

@@ -189,12 +189,15 @@ async def _work(wish: Wish, received: Received, *, base_currency: str) -> tuple[
 
 async def _store(connection: Any, todo: Steps, tally: _Tally, *, kind: Kind) -> Touches:  # noqa: ANN401 - asyncpg's
     """Store what is staged; return what of the book that changes."""
-    await _execute(connection, todo.update if tally.updated else ())
-    await _execute(connection, todo.create if tally.created else ())
-    if tally.changes >= _MANY_ROWS:
-        await _execute(connection, [f"analyze {name}" for name in todo.tables])
+    await _execute(connection, todo.identify)
     most = _MOST_TOUCHED[kind]
     touched = [row["touched"] for row in await connection.fetch(f"{todo.touched} limit {most + 1}")]
+    if tally.updated:
+        await _execute(connection, [*todo.update, todo.keep[Existing.KEEP]])
+    if tally.created:
+        await _execute(connection, todo.create)
+    if tally.changes >= _MANY_ROWS:
+        await _execute(connection, [f"analyze {name}" for name in todo.tables])
     if len(touched) > most:
         return journal.EVERYTHING
     return Touches(symbols=touched) if kind is Kind.INSTRUMENTS else Touches(client_ids=touched)
