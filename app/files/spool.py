@@ -11,8 +11,8 @@ from app.errors import InvalidInputError, TooLargeError
 #: Decompressed at a time, so that a bomb is seen before it bursts.
 _PIECE_BYTES: Final = 1 << 20
 _GZIP: Final = 31
-#: A reader of lines holds one in memory, whatever its length.
-_MOST_LINE_BYTES: Final = 1 << 22
+#: A reader holds a batch of lines in memory, whatever their length.
+_MOST_LINE_BYTES: Final = 1 << 18
 
 
 class Spool:
@@ -77,9 +77,10 @@ class Spool:
         self.size_bytes += len(data)
         if self.size_bytes > self._most_bytes:
             raise TooLargeError(f"The file may have at most {self._most_bytes} bytes, decompressed.")
-        end = data.rfind(b"\n")
-        self._line_bytes = len(data) - end - 1 if end >= 0 else self._line_bytes + len(data)
-        if self._line_bytes > _MOST_LINE_BYTES:
+        first, *others = map(len, data.split(b"\n"))
+        lines = [self._line_bytes + first, *others]
+        if max(lines) > _MOST_LINE_BYTES:
             raise InvalidInputError(f"A line is longer than {_MOST_LINE_BYTES} bytes.")
+        self._line_bytes = lines[-1]
         self._sha.update(data)
         self.file.write(data)
