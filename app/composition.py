@@ -59,6 +59,8 @@ from app.services import prices as prices_service
 from app.services.auth import Auth
 from app.services.login_limits import LoginLimits
 from app.services.margin_reads import MarginReads
+from app.services.positions import load_positions
+from app.services.shared_reads import SharedReads
 from app.services.valued import Valuation
 from app.services.webhook_address import Addresses, system_resolver
 from config import Settings
@@ -100,6 +102,8 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
     app.state.provider = provider or price_source(settings)
     price_gate.configure(jump_limit=settings.price_jump_limit)
     app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
+    app.state.position_reads = SharedReads(load_positions, seconds=settings.request_seconds)
+    app.state.stock_reads = SharedReads(stocks.load_pages, seconds=settings.request_seconds)
     app.state.margin_reads = MarginReads(
         rules=app.state.policy.rules, base_currency=settings.base_currency, seconds=settings.request_seconds
     )

@@ -26,6 +26,7 @@ from app.services.access import Caller, Role
 from app.services.case import CallTerms, CallType, replay_clock, wall_clock
 from app.services.explain import Terms
 from app.services.margin_reads import MarginReads
+from app.services.positions import PositionReads
 from app.services.sessions import Session, open_session
 from app.services.simulate import Changes, Trade
 from app.services.stream import Streams
@@ -95,6 +96,12 @@ async def get_margin_reads(request: Request) -> MarginReads:
     return reads
 
 
+async def get_position_reads(request: Request) -> PositionReads:
+    """Return where this process's requests wait for positions."""
+    reads: PositionReads = request.app.state.position_reads
+    return reads
+
+
 async def get_auth(connection: HTTPConnection) -> auth_service.Auth:
     """Return this process's keys, limits and caches of users."""
     auth: auth_service.Auth = connection.app.state.auth
@@ -122,6 +129,7 @@ async def get_policy(request: Request) -> ActivePolicy:
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 ProviderDep = Annotated[PriceProvider, Depends(get_provider)]
 BookDep = Annotated[BookSource, Depends(get_book)]
+PositionReadsDep = Annotated[PositionReads, Depends(get_position_reads)]
 MarginReadsDep = Annotated[MarginReads, Depends(get_margin_reads)]
 PolicyDep = Annotated[ActivePolicy, Depends(get_policy)]
 AuthDep = Annotated[auth_service.Auth, Depends(get_auth)]

@@ -93,7 +93,11 @@ class Known:
 
     def answer(self, representation: Representation) -> Response:
         """Return a representation, or 304 where the caller has it."""
-        return answer_if_new(to_json(representation), self.if_none_match)
+        return self.answer_body(to_json(representation))
+
+    def answer_body(self, body: bytes) -> Response:
+        """Return JSON, or 304 where the caller has it."""
+        return answer_if_new(body, self.if_none_match)
 
 
 @dataclass(frozen=True, slots=True)

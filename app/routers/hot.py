@@ -7,14 +7,15 @@ query, a body, an id that is none, no token) goes on to that route, which knows 
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from fastapi import Request, Response
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.routers import margin
+from app.routers import margin, positions, stocks
 from app.routers.deps import caller_of
+from app.routers.etags import Known
 from app.schemas.base import LARGEST_ID
 from app.services.access import Caller
 
@@ -27,19 +28,32 @@ _SPECIAL: Final = frozenset({b"content-length", b"transfer-encoding", b"if-none-
 
 @dataclass(frozen=True, slots=True)
 class HotRoute:
-    """A GET whose path ends with a client's id; `path` is that of the documented route."""
+    """A GET that is answered here; `path` is that of the documented route."""
 
     path: str
-    answer: Callable[[int, Caller, Any], Awaitable[Response]]
+    answer: Callable[[Request, Caller, int], Awaitable[Response]]
 
 
-async def _get_margin(client_id: int, caller: Caller, state: Any) -> Response:  # noqa: ANN401 - Starlette's
-    answer = await margin.get_margin(client_id, caller, state.margin_reads)
+async def _get_margin(request: Request, caller: Caller, client_id: int) -> Response:
+    answer = await margin.get_margin(client_id, caller, request.app.state.margin_reads)
     return Response(to_json(answer), media_type="application/json")
 
 
-#: By what stands before the id.
-ROUTES: Final[Mapping[str, HotRoute]] = {"/margin": HotRoute("/margin/{clientId}", _get_margin)}
+async def _list_positions(request: Request, caller: Caller, client_id: int) -> Response:
+    return await positions.list_positions(client_id, caller, Known(None), request.app.state.position_reads)
+
+
+async def _list_stocks(request: Request, caller: Caller, _: int) -> Response:
+    return await stocks.list_stocks(request, caller, Known(None), request.app.state.stock_reads)
+
+
+#: By what stands before a client's id.
+OF_CLIENT: Final[Mapping[str, HotRoute]] = {
+    "/margin": HotRoute("/margin/{clientId}", _get_margin),
+    "/positions": HotRoute("/positions/{clientId}", _list_positions),
+}
+#: By their whole path.
+OF_ALL: Final[Mapping[str, HotRoute]] = {"/stocks": HotRoute("/stocks", _list_stocks)}
 
 
 class HotReads:
@@ -50,29 +64,33 @@ class HotReads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        prefix, _, digits = scope["path"].rpartition("/") if scope["type"] == "http" else ("", "", "")
-        route, client_id = ROUTES.get(prefix), _client_id(digits)
-        token = _token(scope) if route and client_id else None
-        if route is None or token is None:
+        found = _find(scope["path"]) if scope["type"] == "http" else None
+        token = _token(scope) if found else None
+        if found is None or token is None:
             await self._app(scope, receive, send)
             return
+        route, client_id = found
         scope["route"] = route  # for the metrics, by its path
+        request = Request(scope)
         try:
-            state = scope["app"].state
-            caller = await caller_of(token, auth=state.auth)
-            response = await route.answer(client_id, caller, state)
+            caller = await caller_of(token, auth=request.app.state.auth)
+            response = await route.answer(request, caller, client_id)
         except Exception as error:
-            handlers = scope["app"].exception_handlers
+            handlers = request.app.exception_handlers
             handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
             if handler is None:
                 raise
-            response = await handler(Request(scope), error)
+            response = await handler(request, error)
         await response(scope, receive, send)
 
 
-def _client_id(digits: str) -> int:
-    """Return an id that is surely one, else 0."""
-    return int(digits) if len(digits) <= _MOST_DIGITS and digits.isascii() and digits.isdigit() else 0
+def _find(path: str) -> tuple[HotRoute, int] | None:
+    """Return the hot route of a path and the id at its end, 0 where it has none; None: there is no such route."""
+    prefix, _, digits = path.rpartition("/")
+    if route := OF_CLIENT.get(prefix):
+        is_id = len(digits) <= _MOST_DIGITS and digits.isascii() and digits.isdigit()
+        return (route, int(digits)) if is_id and int(digits) else None
+    return (OF_ALL[path], 0) if path in OF_ALL else None
 
 
 def _token(scope: Scope) -> str | None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 
-from app.routers.deps import CallerDep, ClientId, ProviderDep, SettingsDep, StaffDep, Symbol
+from app.routers.deps import CallerDep, ClientId, PositionReadsDep, ProviderDep, SettingsDep, StaffDep, Symbol
 from app.routers.errors import problems
 from app.routers.etags import TAG, ExpectedDep, ExpectedOrNewDep, KnownDep, tagged
 from app.routers.once import once
@@ -22,9 +22,9 @@ router = APIRouter(prefix="/positions", tags=["positions"])
     response_model=PositionsOut,
     responses=tagged(200, unchanged=True) | problems(401, 404, 422, 503),
 )
-async def list_positions(client_id: ClientId, caller: CallerDep, known: KnownDep) -> Response:
+async def list_positions(client_id: ClientId, caller: CallerDep, known: KnownDep, reads: PositionReadsDep) -> Response:
     """Return a client's positions, by symbol."""
-    rows = await positions_service.list_positions(client_id, caller=caller)
+    rows = await positions_service.list_positions(client_id, caller=caller, reads=reads)
     return known.answer(PositionsOut(client_id=client_id, positions=[_position(row) for row in rows]))
 
 

@@ -1,9 +1,12 @@
 """Prices."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
+from pydantic_core import to_json
 
 from app.routers.deps import AfterSymbol, CallerDep, Limit, ProviderDep, SettingsDep, StaffDep, Symbol, link_next
 from app.routers.errors import problems
@@ -14,6 +17,7 @@ from app.schemas.stock import PricePointOut, RefreshOut, StockOut
 from app.services import basis as basis_service
 from app.services import prices as prices_service
 from app.services.prices import Window
+from app.services.shared_reads import SharedReads
 
 router = APIRouter(prefix="/stocks", tags=["stocks"])
 
@@ -28,6 +32,40 @@ _ORIGIN_HEADERS = {
         "schema": {"type": "string", "enum": ["live", "delayed", "close", "estimate", "stale"]},
     },
 }
+
+
+@dataclass(frozen=True, slots=True)
+class StockPage:
+    """Stored prices as they are sent; `last` is the last symbol where there may be more, else None."""
+
+    body: bytes
+    last: str | None
+
+
+#: Where the requests of a process for stored prices wait: by the symbol to begin behind, and the most rows.
+StockReads = SharedReads[tuple[str | None, int], StockPage]
+
+
+async def load_pages(
+    connection: Any,  # noqa: ANN401 - the service knows it
+    keys: Collection[tuple[str | None, int]],
+) -> Mapping[tuple[str | None, int], StockPage]:
+    """Return each page, rendered once for all who wait for it."""
+    pages = {}
+    for after, limit in keys:
+        rows = await prices_service.list_prices(connection, after=after, limit=limit)
+        body = to_json([StockOut.model_validate(dict(row)) for row in rows])
+        pages[after, limit] = StockPage(body, rows[-1]["symbol"] if len(rows) == limit else None)
+    return pages
+
+
+async def get_stock_reads(request: Request) -> StockReads:
+    """Return where this process's requests wait for stored prices."""
+    reads: StockReads = request.app.state.stock_reads
+    return reads
+
+
+StockReadsDep = Annotated[StockReads, Depends(get_stock_reads)]
 
 
 async def get_window(
@@ -47,13 +85,18 @@ async def get_window(
     responses=tagged(200, unchanged=True) | problems(401, 422, 503),
 )
 async def list_stocks(
-    request: Request, _: CallerDep, known: KnownDep, after: AfterSymbol = None, limit: Limit = 1000
+    request: Request,
+    _: CallerDep,
+    known: KnownDep,
+    reads: StockReadsDep,
+    after: AfterSymbol = None,
+    limit: Limit = 1000,
 ) -> Response:
     """Return the stored price of every stock, by symbol."""
-    rows = await prices_service.list_prices(after=after, limit=limit)
-    answer = known.answer([StockOut.model_validate(row) for row in rows])
-    if len(rows) == limit:
-        link_next(request, answer, after=rows[-1].symbol)
+    page = await reads.read((after, limit))
+    answer = known.answer_body(page.body)
+    if page.last is not None:
+        link_next(request, answer, after=page.last)
     return answer
 
 

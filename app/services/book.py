@@ -23,8 +23,8 @@ KNOWN_COLUMNS: Final = """
        coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
        coalesce(i.quote_type, d.quote_type, 'EQUITY') = 'EQUITY' as is_stock
 """.strip()
-#: Where `KNOWN_COLUMNS` come from, for a column `symbol`. `offset 0` makes the planner look each symbol up by the index,
-#: which for one client's positions is sooner done than the hash table that it would build of every symbol.
+#: Where `KNOWN_COLUMNS` come from, for a column `symbol`. `offset 0` makes the planner look symbols up by the index:
+#: for one client's positions that is sooner done than the hash table that it would build of every symbol.
 KNOWN_JOINS: Final = """
 left join lateral (select * from market_data where symbol = {symbol} offset 0) d on true
 left join lateral (select * from instrument where symbol = {symbol} offset 0) i on true

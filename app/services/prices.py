@@ -1,9 +1,9 @@
 """Prices: asked from the source, stored, read back. FX quotes travel with the stocks that need them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import structlog
 from tortoise import connections
@@ -26,6 +26,11 @@ _HELD_EXCHANGES: Final = f"""
 {HELD}
 select distinct exchange from market_data where symbol in (select symbol from held)
 """  # noqa: S608 - likewise
+#: $1 the last symbol of the page before, $2 rows.
+_PRICES: Final = """
+select symbol, "timestamp", current_price from market_data
+where symbol not like '%=X' and symbol > $1 order by symbol limit $2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +151,10 @@ async def newest_replayed() -> datetime | None:
     return newest.timestamp if newest else None
 
 
-async def list_prices(*, after: str | None, limit: int) -> list[MarketData]:
-    """Return stored prices of stocks, by symbol; FX quotes are not among them."""
-    query = MarketData.exclude(symbol__endswith="=X")
-    if after is not None:
-        query = query.filter(symbol__gt=after)
-    return await query.order_by("symbol").limit(limit)
+async def list_prices(connection: Any, *, after: str | None, limit: int) -> list[Mapping[str, Any]]:  # noqa: ANN401 - asyncpg's
+    """Return symbol, timestamp and current_price of stored stocks, by symbol; FX quotes are not among them."""
+    rows: list[Mapping[str, Any]] = await connection.fetch(_PRICES, after or "", limit)
+    return rows
 
 
 async def price_history(symbol: str, *, window: Window, limit: int) -> list[PriceHistory]:

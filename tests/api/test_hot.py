@@ -9,8 +9,9 @@ import pytest
 from httpx import AsyncClient, Response
 
 from app.models import Client, Margin, Position, Role, User
-from app.routers.hot import ROUTES
+from app.routers.hot import OF_CLIENT
 from tests.conftest import LoginAs
+from tests.fakes import FakeProvider
 
 #: A query that means nothing: the request is not plain any more, and takes the documented route.
 SLOWLY = {"slowly": "1"}
@@ -42,7 +43,7 @@ async def both(caller: AsyncClient, path: str, **headers: str) -> tuple[int, Any
     return told(plainly)[:2]
 
 
-@pytest.mark.parametrize("prefix", ROUTES)
+@pytest.mark.parametrize("prefix", OF_CLIENT)
 async def test_a_hot_route_answers_as_the_documented_one(risk: AsyncClient, login_as: LoginAs, prefix: str) -> None:
     client_id, other = await add_client(), await add_client()
     own = await login_as(Role.CLIENT, client_id=client_id)
@@ -53,7 +54,7 @@ async def test_a_hot_route_answers_as_the_documented_one(risk: AsyncClient, logi
     assert (await both(risk, f"{prefix}/{2**53 - 1}"))[0] == 404
 
 
-@pytest.mark.parametrize("prefix", ROUTES)
+@pytest.mark.parametrize("prefix", OF_CLIENT)
 @pytest.mark.parametrize("client_id", ["0", "-1", "1.5", "x", "9" * 30, "٣"])
 async def test_an_id_that_is_none_is_refused_by_the_documented_route(
     risk: AsyncClient, prefix: str, client_id: str
@@ -61,7 +62,7 @@ async def test_an_id_that_is_none_is_refused_by_the_documented_route(
     assert (await both(risk, f"{prefix}/{client_id}"))[0] in {404, 422}
 
 
-@pytest.mark.parametrize("prefix", ROUTES)
+@pytest.mark.parametrize("prefix", OF_CLIENT)
 @pytest.mark.parametrize("token", ["", "Basic eDp5", "Bearer", "Bearer ", "Bearer not.a.token", "bearer é"])
 async def test_a_bad_token_gets_the_same_refusal(risk: AsyncClient, prefix: str, token: str) -> None:
     del risk.headers["Authorization"]
@@ -79,7 +80,7 @@ async def test_a_missing_price_names_its_symbol_on_both_ways(risk: AsyncClient) 
     assert (status, body["symbols"]) == (409, ["GONE"])
 
 
-@pytest.mark.parametrize("prefix", ROUTES)
+@pytest.mark.parametrize("prefix", OF_CLIENT)
 async def test_a_deactivated_user_is_refused_within_a_second(login_as: LoginAs, prefix: str) -> None:
     client_id = await add_client()
     caller = await login_as(Role.RISK)
@@ -93,7 +94,7 @@ async def test_a_deactivated_user_is_refused_within_a_second(login_as: LoginAs, 
     assert monotonic() - changed_at < 1
 
 
-@pytest.mark.parametrize("prefix", ROUTES)
+@pytest.mark.parametrize("prefix", OF_CLIENT)
 async def test_a_plain_request_is_counted_under_its_route(risk: AsyncClient, login_as: LoginAs, prefix: str) -> None:
     client_id = await add_client()
 
@@ -106,3 +107,20 @@ async def test_a_plain_request_is_counted_under_its_route(risk: AsyncClient, log
     await risk.get(f"{prefix}/{client_id}")
 
     assert await counted() == before + 1
+
+
+async def test_stored_prices_are_the_same_on_both_ways(risk: AsyncClient, provider: FakeProvider) -> None:
+    for symbol, price in (("AAPL", "175.5"), ("BRK.B", "0.00000001"), ("EURUSD=X", "1.1")):
+        provider.give(symbol, price)
+        await risk.get(f"/stocks/{symbol}")
+
+    status, body = await both(risk, "/stocks")
+
+    assert status == 200
+    assert [(row["symbol"], row["current_price"]) for row in body] == [("AAPL", 175.5), ("BRK.B", 1e-08)]
+
+
+async def test_prices_that_the_caller_has_are_not_sent_again(risk: AsyncClient) -> None:
+    etag = (await risk.get("/stocks")).headers["etag"]
+
+    assert (await risk.get("/stocks", headers={"If-None-Match": etag})).status_code == 304
