@@ -1,7 +1,7 @@
 """Exports: files out, as an import takes them in."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -97,7 +97,7 @@ async def _export(kind: Kind, form: Format | None, request: Request) -> Streamin
         form = Format.JSON_LINES if _JSON_LINES in accepted or "x-ndjson" in accepted else Format.CSV
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_exports.take())
-        pieces = await stack.enter_async_context(aclosing(exports_service.export(kind, form)))
+        pieces = await stack.enter_async_context(exports_service.opened(kind, form))
         first = await anext(pieces)
         headers = {"Content-Disposition": f'attachment; filename="{kind}.{form}"', "Vary": "Accept"}
         return _FileResponse(
@@ -105,7 +105,7 @@ async def _export(kind: Kind, form: Format | None, request: Request) -> Streamin
         )
 
 
-async def _joined(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     async for piece in rest:
         yield piece

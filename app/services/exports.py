@@ -1,9 +1,12 @@
 """Exports: every client, position or instrument as the database has them at one moment, as a stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
+
+from anyio import create_memory_object_stream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from app.errors import UnavailableError
 from app.files import COLUMNS, Format, Kind
@@ -40,33 +43,31 @@ _SOURCES: Final = {
 _TEXTS: Final = {"name", "symbol", "currency", "quote_type"}
 
 
-async def export(kind: Kind, form: Format) -> AsyncGenerator[bytes]:
+@asynccontextmanager
+async def opened(kind: Kind, form: Format) -> AsyncIterator[AsyncIterator[bytes]]:
     """
-    Yield a file of every record of a kind, which an import takes back as it is; columns and order never vary.
+    Give a file of every record of a kind, piece by piece; an import takes it back as it is.
 
-    In CSV a text that a spreadsheet would run as a formula has an apostrophe in front. PostgreSQL writes the file from
-    one snapshot; memory is a few pieces of it.
-
-    Raises:
-        UnavailableError: the reader took too long.
+    Columns and order never vary. In CSV a text that a spreadsheet would run as a formula has an apostrophe in front.
+    PostgreSQL writes the file from one snapshot, which ends with the block; memory is a few pieces. A reader that takes
+    too long gets UnavailableError from the pieces.
     """
-    pieces: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
-    writer = asyncio.create_task(_write(kind, form, pieces))
+    sender, receiver = create_memory_object_stream[bytes](_WAITING)
+    writer = asyncio.create_task(_write(kind, form, sender))
     try:
-        while True:
-            taking = asyncio.create_task(pieces.get())
-            await asyncio.wait({taking, writer}, return_when=asyncio.FIRST_COMPLETED)
-            if not taking.done():
-                taking.cancel()
-                break
-            yield taking.result()
-        while not pieces.empty():
-            yield pieces.get_nowait()
-        await writer
+        yield _pieces(receiver, writer)
     finally:
-        writer.cancel()
-        with suppress(asyncio.CancelledError):
-            await writer
+        receiver.close()  # the writer fails at its next piece; cancelled within COPY, it could not roll back
+        await asyncio.wait({writer}, timeout=_PATIENCE_SECONDS)
+        if not writer.cancel() and not writer.cancelled():
+            writer.exception()  # its reader was told, or has gone
+
+
+async def _pieces(receiver: MemoryObjectReceiveStream[bytes], writer: asyncio.Task[None]) -> AsyncIterator[bytes]:
+    """Yield what is written, then raise what went wrong."""
+    async for piece in receiver:
+        yield piece
+    await writer
 
 
 def query(kind: Kind, form: Format) -> str:
@@ -86,8 +87,8 @@ def _harmless(text: str) -> str:
     return f"case when {text} ~ E'{pattern}' then '''' || {text} else nullif({text}, '') end"
 
 
-async def _write(kind: Kind, form: Format, pieces: asyncio.Queue[bytes]) -> None:
-    """Put the file into the queue, piece by piece."""
+async def _write(kind: Kind, form: Format, sender: MemoryObjectSendStream[bytes]) -> None:
+    """Send the file, piece by piece; the end of the stream is the end of the work."""
     waiting = bytearray()
 
     async def put(data: bytes) -> None:
@@ -98,12 +99,13 @@ async def _write(kind: Kind, form: Format, pieces: asyncio.Queue[bytes]) -> None
     async def flush() -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await pieces.put(bytes(waiting))
+                await sender.send(bytes(waiting))
         except TimeoutError as error:
             raise UnavailableError("The reader of an export took too long.") from error
         waiting.clear()
 
     options = {"header": True} if form is Format.CSV else _NEVER
-    async with snapshot() as connection:
-        await connection.copy_from_query(query(kind, form), output=put, format="csv", **options)
-    await flush()
+    with sender:
+        async with snapshot() as connection:
+            await connection.copy_from_query(query(kind, form), output=put, format="csv", **options)
+        await flush()

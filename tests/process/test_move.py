@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.process.service import service
+from tests.process.service import logged, seconds_until, service
 from tests.server import Server
 
 KINDS = ("clients", "instruments", "positions")
@@ -41,3 +41,20 @@ def test_another_service_exports_the_same_bytes(used_dir: Path) -> None:
         assert after == before
         assert next_id > files["clients"].count(b"\n") - 1
     assert before["csv"]["positions"].count(b"\n") > 10
+
+
+def test_a_reader_that_hangs_up_leaves_nothing_behind(used_dir: Path) -> None:
+    clients = "id,name\n" + "".join(
+        f"{number},{number:0>150}\n" for number in range(1, 50_001)
+    )  # more than buffers hold
+    with service(used_dir, RISK_MONITOR="false") as server, server.caller() as http:
+        assert imported(http, "clients", "csv", clients.encode()) == "stored"
+        for _ in range(5):
+            with http.stream("GET", "/exports/clients") as answer:
+                next(answer.iter_raw())
+        seconds = seconds_until(lambda: http.get("/exports/clients").status_code == httpx.codes.OK, at_most=5)
+        lines = http.get("/exports/clients").text.count("\n")
+        log = logged(server)
+
+    assert (seconds < 5, lines) == (True, 50_001)
+    assert [line for line in log.splitlines() if "[error" in line or "Traceback" in line] == []
