@@ -65,7 +65,9 @@ def worker() -> FastAPI:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True, name="parent-watch").start()
-    return create_app(settings)
+    app = create_app(settings)
+    gc.freeze()  # it lives as long as the process, as what was imported does
+    return app
 
 
 def _end_with(parent: BaseProcess) -> NoReturn:
