@@ -7,7 +7,9 @@ import pytest
 from tests.server import PASSWORD, Server, create_database, running_server
 from tests.standin.server import Standin
 
-PRICES = {"AAPL": 175.5, "MSFT": 420.0, "TSLA": 250.0, "TQQQ": 80.0}
+PRICES = {"AAPL": 175.5, "MSFT": 420.0, "TSLA": 250.0, "TQQQ": 80.0, "NVDA": 130.0}
+#: Whose price may be forgotten.
+NOT_HELD = "NVDA"
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,6 @@ def _seed(server: Server) -> None:
         http.post("/imports", params={"kind": "clients"}, headers=headers, content=loan).raise_for_status()
         for symbol in PRICES:
             http.get(f"/stocks/{symbol}").raise_for_status()
-            for client_id in (1, 2):
+            for client_id in () if symbol == NOT_HELD else (1, 2):
                 position = {"quantity": 10, "cost_basis": 100}
                 http.put(f"/positions/{client_id}/{symbol}", json=position).raise_for_status()

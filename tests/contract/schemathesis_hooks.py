@@ -21,6 +21,9 @@ _KEPT_USERS: Final = {1.0, 2.0, 3.0}
 _CHANGED_USER: Final = 4
 #: Gets the events of the seeded clients.
 _KEPT_WEBHOOK: Final = 1
+#: Held by the seeded clients, whose margin needs its price; another one may be forgotten.
+_KEPT_STOCK: Final = "AAPL"
+_FORGOTTEN_STOCK: Final = "NVDA"
 #: What a number or a symbol must be beyond what JSON Schema says without rounding errors of its own.
 _RULES: Final = re.compile(
     r"decimal places|significant digits|out of( its)? bounds|account too large|is a currency pair|lies in the past"
@@ -71,10 +74,7 @@ def as_file(_context: schemathesis.SerializationContext, value: object) -> bytes
 def before_call(_context: schemathesis.HookContext, case: _Case, kwargs: dict[str, Any]) -> None:
     """Keep the users that this run needs; make good data good beyond what the document can say."""
     name = case.operation.definition.raw["operationId"]
-    if name == "update_user" and _as_number(case.path_parameters.get("userId")) in _KEPT_USERS:
-        case.path_parameters["userId"] = _CHANGED_USER
-    if name == "delete_webhook" and _as_number(case.path_parameters.get("webhookId")) == _KEPT_WEBHOOK:
-        case.path_parameters["webhookId"] = _KEPT_WEBHOOK + 1
+    _spare(name, case)
     if name in {"create_token", "refresh_token"} and _is_well_formed(case) and next(_turns) % 2 == 0:
         if name == "create_token":
             case.body = {"grant_type": "password", "username": "comer", "password": _PASSWORD}
@@ -88,6 +88,16 @@ def before_call(_context: schemathesis.HookContext, case: _Case, kwargs: dict[st
     _send_a_file(case)
     if name == "follow_events" and (_is_positive(case) or "follow" not in case.query):
         case.query["follow"] = "false"  # it would never end
+
+
+def _spare(name: str, case: _Case) -> None:
+    """Turn what would change or delete a record that this run needs to another one."""
+    if name == "update_user" and _as_number(case.path_parameters.get("userId")) in _KEPT_USERS:
+        case.path_parameters["userId"] = _CHANGED_USER
+    if name == "delete_webhook" and _as_number(case.path_parameters.get("webhookId")) == _KEPT_WEBHOOK:
+        case.path_parameters["webhookId"] = _KEPT_WEBHOOK + 1
+    if name == "forget_stock" and case.path_parameters.get("symbol") == _KEPT_STOCK:
+        case.path_parameters["symbol"] = _FORGOTTEN_STOCK
 
 
 def _send_a_file(case: _Case) -> None:
