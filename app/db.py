@@ -17,7 +17,8 @@ from tortoise.migrations.api import migrate as tortoise_migrate
 
 from app.errors import MigrationError, StartupError
 
-#: What the driver raises while PostgreSQL is down, starting, out of room or too slow to answer.
+#: What the driver raises while PostgreSQL is down, starting, out of room or too slow to answer, and where it ended one
+#: of two transactions that waited for each other: what was asked may be asked again.
 DATABASE_DOWN: Final[tuple[type[Exception], ...]] = (
     OSError,
     TimeoutError,
@@ -28,6 +29,7 @@ DATABASE_DOWN: Final[tuple[type[Exception], ...]] = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
 )
 
 _MIGRATIONS: Final = "app.migrations"
@@ -98,7 +100,7 @@ def tortoise_config(database: Database) -> dict[str, Any]:
 
     credentials = {"minsize": 1, "maxsize": database.pool_size, "connect": connect, "reset": _leave}
     return {
-        "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}},
+        "connections": {"default": {"engine": "app.tortoise_postgres", "credentials": credentials}},
         "apps": {"models": {"models": ["app.models"], "migrations": _MIGRATIONS, "default_connection": "default"}},
         "use_tz": True,
         "timezone": "UTC",

@@ -2,13 +2,15 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from tortoise.transactions import in_transaction
 
 from app import db
-from app.db import Database, migrate, wait_until_ready
+from app.db import Database, migrate, session, wait_until_ready
 from app.errors import MigrationError, StartupError
 from tests.server import create_database
 
@@ -104,3 +106,21 @@ async def test_schema_that_may_not_be_made_is_a_sentence(database_url: str) -> N
     tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
     await connection.close()
     assert {row["tablename"] for row in tables} <= {"client", "tortoise_migrations"}
+
+
+async def test_a_transaction_that_is_torn_off_as_it_begins_gives_its_connection_back(database_url: str) -> None:
+    async def begin() -> None:
+        async with in_transaction():
+            await asyncio.sleep(0)
+
+    async with session(Database(url=database_url, pool_size=1)):
+        for turns in range(1, 40):  # wherever it is by then: waiting for a connection, for BEGIN, for COMMIT
+            task = asyncio.create_task(begin())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+        async with asyncio.timeout(5), in_transaction() as connection:
+            assert await connection.execute_query_dict("select 1 as one") == [{"one": 1}]
