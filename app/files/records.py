@@ -7,13 +7,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import count, islice
-from typing import Any, BinaryIO, Final, NoReturn
+from itertools import chain, count, islice
+from typing import Any, BinaryIO, Final, NoReturn, TextIO
+
+from app.errors import InvalidInputError
 
 #: Rows of a batch: few enough to stay in the caches, and out of the way of the garbage collector.
 _BATCH: Final = 1000
 #: Longest line of JSON; a longer one is a fault, and so is a longer cell of CSV.
 _MOST_BYTES: Final = 1 << 17
+#: Most characters of a batch of CSV, in which each may be a cell, which is an object; rows of ours have a few dozen.
+_MOST_CHARACTERS: Final = 1 << 22
+_CHUNK_CHARACTERS: Final = 1 << 16
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
@@ -53,12 +58,19 @@ def batches(file: BinaryIO, form: Format) -> Iterator[Batch]:
 
 
 def _csv(file: BinaryIO) -> Iterator[Batch]:
-    """Yield batches of CSV (RFC 4180, UTF-8)."""
+    """
+    Yield batches of CSV (RFC 4180, UTF-8).
+
+    Raises:
+        InvalidInputError: rows are longer than memory should hold.
+    """
     # A descriptor of its own, whose end is not the end of the file.
     with open(os.dup(file.fileno()), encoding="utf-8-sig", errors="surrogateescape", newline="") as text:  # noqa: PTH123 - no path
-        reader = csv.reader(text, strict=True)
+        source = _Source(text)
+        reader = csv.reader(source.lines(), strict=True)
         done = False
         while not done:
+            source.left = _MOST_CHARACTERS
             first = reader.line_num + 1
             rows: list[list[str]] = []
             faults: list[Fault] = []
@@ -69,6 +81,25 @@ def _csv(file: BinaryIO) -> Iterator[Batch]:
                 faults.append(Fault(reader.line_num, None, f"cannot be read as CSV: {error}"))
             last = reader.line_num - len(faults)
             yield _without_blanks(_lines(rows, first, last), rows, faults)
+
+
+class _Source:
+    """The lines of a text, of which a batch may take a bounded part: a row ends where its writer wants it to."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self.left = _MOST_CHARACTERS
+
+    def lines(self) -> Iterator[str]:
+        """Return the lines, at what it costs to iterate over the text itself."""
+        return chain.from_iterable(self._chunks())
+
+    def _chunks(self) -> Iterator[list[str]]:
+        while chunk := self._text.readlines(_CHUNK_CHARACTERS):
+            self.left -= sum(map(len, chunk))
+            if self.left < 0:
+                raise InvalidInputError(f"The file has rows of more than {_MOST_CHARACTERS // _BATCH} characters each.")
+            yield chunk
 
 
 def _lines(rows: Sequence[Sequence[str]], first: int, last: int) -> Sequence[int]:

@@ -137,6 +137,8 @@ def _check_needed(names: set[str], kind: Kind) -> None:
 
 
 def _refused(message: str) -> InvalidInputError:
+    """Return the error; a file that is not UTF-8 has names that no answer can hold as they are."""
+    message = message.encode(errors="backslashreplace").decode()
     return InvalidInputError(message, faults=_where(message))
 
 

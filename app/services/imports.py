@@ -1,5 +1,6 @@
 """Imports: a file of clients, positions or instruments is stored whole, or its good rows, or nothing of it."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -169,7 +170,7 @@ def _undo_unless(is_stored: bool) -> None:  # noqa: FBT001 - its name says what 
 async def _work(wish: Wish, received: Received, *, base_currency: str) -> tuple[Findings, _Tally]:
     """Stage, check and, unless the file is refused or only to be checked, store."""
     connection: Any = connections.get("default")._connection  # noqa: SLF001 - COPY is asyncpg's alone
-    table = open_table(received.file, wish.layout)
+    table = await asyncio.to_thread(open_table, received.file, wish.layout)
     todo = _steps(wish.layout.kind, [column.name for column in table.columns], base_currency=base_currency)
     await connection.execute(f"drop table if exists pg_temp.{import_stage.TABLE}")
     await connection.execute(f"create temp table {import_stage.TABLE} ({todo.stage}) on commit drop")

@@ -56,6 +56,11 @@ async def test_a_bomb_is_refused(risk: AsyncClient, limit: Callable[[int], None]
         (b"a", {"Content-Encoding": "br"}, 422),
         (b"a", {"Content-Type": "application/json"}, 422),
         (b"x" * (5 << 20), {}, 422),  # a line without an end
+        ((b"," * 60_000 + b"\n") * 100, {}, 422),  # six million cells
+        (b'"\n",' * 1_500_000, {}, 422),  # a row without an end
+        ("clientId;Währung\n".encode("latin-1"), {}, 422),
+        ("clientId,symbol\n".encode("utf-16"), {}, 422),
+        (b'{"\\ud800": 1}\n', {"Content-Type": "application/jsonl"}, 422),
     ],
 )
 async def test_a_body_that_is_no_file_is_refused(
