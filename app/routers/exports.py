@@ -1,12 +1,14 @@
 """Exports: files out, as an import takes them in."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.files import Format, Kind
 from app.routers.deps import StaffDep
@@ -19,8 +21,12 @@ router = APIRouter(prefix="/exports", tags=["exports"])
 _CSV: Final = "text/csv"
 _JSON_LINES: Final = "application/jsonl"
 _MEDIA_TYPES: Final = {Format.CSV: _CSV, Format.JSON_LINES: _JSON_LINES}
+#: A reader that takes nothing for so long is cut off.
+WRITE_SECONDS: Final = 60.0
 #: Each holds a connection.
 _exports = Turns("exports", at_once=2, waiting=0)
+
+_log = structlog.get_logger(__name__)
 
 FormatQuery = Annotated[Format | None, Query(alias="format", description="Unset: as `Accept` says, else CSV.")]
 
@@ -32,16 +38,29 @@ def _answers(csv: str, json_lines: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The file, as a stream.", "content": content}, **problems(401, 403, 422, 429, 503)}
 
 
-class _FileResponse(StreamingResponse):
-    """A stream that lets go of its resources at its end, and when its reader hangs up, before or in the middle."""
+class FileResponse(StreamingResponse):
+    """A stream that lets go of its resources at its end, and when its reader hangs up or takes nothing any more."""
 
     def __init__(self, *args: Any, resources: AsyncExitStack, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(*args, **kwargs)
         self._resources = resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send all of it."""
         async with self._resources:
             await super().__call__(scope, receive, send)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send what comes; a reader that takes nothing is cut off, and sees that the file has no end."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await send(message)
+
+        try:
+            await super().stream_response(send_in_time)
+        except TimeoutError:
+            _log.warning("export cut off: its reader takes nothing")
 
 
 @router.get(
@@ -100,7 +119,7 @@ async def _export(kind: Kind, form: Format | None, request: Request) -> Streamin
         pieces = await stack.enter_async_context(exports_service.opened(kind, form))
         first = await anext(pieces)
         headers = {"Content-Disposition": f'attachment; filename="{kind}.{form}"', "Vary": "Accept"}
-        return _FileResponse(
+        return FileResponse(
             _joined(first, pieces), media_type=_MEDIA_TYPES[form], headers=headers, resources=stack.pop_all()
         )
 

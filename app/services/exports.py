@@ -1,6 +1,7 @@
 """Exports: every client, position or instrument as the database has them at one moment, as a stream."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -16,6 +17,8 @@ from app.services.copy import snapshot
 #: Pieces that wait for a slow reader, and how long they do: a snapshot that lasts keeps old rows from being removed.
 _WAITING: Final = 4
 _PATIENCE_SECONDS: Final = 60
+#: The longest that one lasts, however patient its reader.
+_MOST_SECONDS: Final = 3600
 #: Sent at a time.
 _PIECE_BYTES: Final = 1 << 16
 #: Characters that no line of JSON holds unescaped: so COPY as CSV writes it as it is.
@@ -90,6 +93,7 @@ def _harmless(text: str) -> str:
 async def _write(kind: Kind, form: Format, sender: MemoryObjectSendStream[bytes]) -> None:
     """Send the file, piece by piece; the end of the stream is the end of the work."""
     waiting = bytearray()
+    end = time.monotonic() + _MOST_SECONDS
 
     async def put(data: bytes) -> None:
         waiting.extend(data)
@@ -98,7 +102,7 @@ async def _write(kind: Kind, form: Format, sender: MemoryObjectSendStream[bytes]
 
     async def flush() -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(min(_PATIENCE_SECONDS, end - time.monotonic())):
                 await sender.send(bytes(waiting))
         except TimeoutError as error:
             raise UnavailableError("The reader of an export took too long.") from error

@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from app.routers import event_response
+from app.routers import event_response, exports
 from app.routers.event_response import EventStreamResponse
+from app.routers.exports import FileResponse
 
 
-async def test_a_reader_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["events", "export"])
+async def test_a_reader_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(event_response, "WRITE_SECONDS", 0.3)
+    monkeypatch.setattr(exports, "WRITE_SECONDS", 0.3)
     ended = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -25,8 +29,10 @@ async def test_a_reader_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
         finally:
             ended.set()
 
-    async def follow(_: Request) -> EventStreamResponse:
-        return EventStreamResponse(endless())
+    async def follow(_: Request) -> StreamingResponse:
+        if kind == "events":
+            return EventStreamResponse(endless())
+        return FileResponse(endless(), resources=AsyncExitStack())
 
     application = Starlette(routes=[Route("/", follow)])
     server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="off", log_config=None))
