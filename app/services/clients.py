@@ -23,7 +23,8 @@ from client c join margin m on m.client_id = c.id
 #: $3 the beginning of a name; U+10FFFF stands behind every name that begins so. `client_by_name` is its index.
 _FIND: Final = f"""
 with place as (
-    select lower(name) as name, id from client where id = $1 union all select lower($3), 0 limit 1
+    select lower(c.name) as name, c.id from client c where c.id = $1 {{whose}}
+    union all select lower($3), 0 limit 1
 )
 {_SELECT}
 where lower(c.name) collate "C" >= lower($3) and lower(c.name) collate "C" < lower($3) || U&'\\+10FFFF'

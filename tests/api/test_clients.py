@@ -173,3 +173,15 @@ async def test_a_client_finds_itself_alone(risk: AsyncClient, login_as: LoginAs)
 
     assert [client["id"] for client in (await ada.get("/clients", params={"name": "ad"})).json()] == [ids[1]]
     assert (await ada.get("/clients", params={"name": "b"})).json() == []
+
+
+async def test_a_client_learns_nothing_of_others_by_looking_behind_them(risk: AsyncClient, login_as: LoginAs) -> None:
+    own, other = await create(risk, name="Ada"), await create(risk, name="Adam")
+    ada = await login_as(Role.CLIENT, client_id=own["id"])
+
+    pages = [
+        (await ada.get("/clients", params={"name": "ad", "after": after})).json()
+        for after in (other["id"], other["id"] + 1000)
+    ]
+
+    assert pages[0] == pages[1] != []
