@@ -46,7 +46,8 @@ AfterId = Annotated[
     int | None, Query(alias="after", ge=0, le=LARGEST_ID, description="The last id of the page before.")
 ]
 AfterSymbol = Annotated[
-    str | None, Query(alias="after", max_length=32, description="The last symbol of the page before.")
+    str | None,
+    Query(alias="after", max_length=32, pattern=r"^[^\x00]*$", description="The last symbol of the page before."),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most rows to return; more: follow `Link`.")]
 ShockedSymbol = Annotated[

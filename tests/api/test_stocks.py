@@ -152,3 +152,8 @@ async def test_a_refresh_from_a_source_that_is_down_is_503(risk: AsyncClient, pr
 @pytest.mark.parametrize("symbol", ["A%20B", "%24", "-AAPL", "a" * 33])
 async def test_what_is_no_symbol_is_malformed(risk: AsyncClient, symbol: str) -> None:
     assert (await risk.get(f"/stocks/{symbol}")).status_code == 422
+
+
+async def test_a_symbol_that_cannot_be_stored_is_no_place_to_go_on_from(risk: AsyncClient) -> None:
+    for path in ("/stocks", "/instruments"):
+        assert (await risk.get(path, params={"after": "A\x00"})).status_code == 422
