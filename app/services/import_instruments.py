@@ -16,11 +16,12 @@ select count(*) filter (where i.id is null) as created, count(i.id) as updated
 from import_row r left join instrument i on i.symbol = r.symbol
 """
 _UPDATE: Final = "update instrument i set {values}, updated_at = now() from import_row r where i.symbol = r.symbol"
-#: What a file does not say of a new one is as `PUT /instruments/{symbol}` has it. Prices may make some meanwhile.
+#: What a file does not say of a new one is as `PUT /instruments/{symbol}` has it. Prices may make some meanwhile, in
+#: this order too, so that neither waits for a row of the other's that waits for one of its own.
 _CREATE: Final = """
 insert into instrument (symbol, name, currency, quote_type, leverage, marginable, house_rate, updated_at)
 select symbol, name, currency, quote_type, coalesce(leverage, 1), coalesce(marginable, true), house_rate, now()
-from import_row order by line
+from import_row order by symbol
 on conflict (symbol) do
 """
 
