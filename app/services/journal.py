@@ -22,13 +22,14 @@ LOCK: Final = 1785689458  # "jour"
 #: Actor of what the service does by itself.
 SYSTEM: Final = "system"
 
-#: $1 bodies of entries, $2 and $3 what to say in book_change, $4 whether to. The join runs both halves.
+#: $1 bodies of entries, $2 and $3 what to say in book_change, $4 whether to. The join runs both halves. A change is
+#: kept from now on, not from when its transaction began: that may be long ago, and followers are to see it.
 _RECORD: Final = """
 with entries as materialized (
     select audit_append($1::text[])
 ), change as (
     insert into book_change (xid, at, client_ids, symbols)
-    select pg_current_xact_id()::text::bigint, now(), $2::jsonb, $3::jsonb where $4
+    select pg_current_xact_id()::text::bigint, clock_timestamp(), $2::jsonb, $3::jsonb where $4
     returning id
 )
 select case when change.id is not null then pg_notify('book', '') end from entries left join change on true
