@@ -24,7 +24,12 @@ from typing import Final
 
 _EXACT: Final = Context(prec=15, rounding=ROUND_HALF_UP)
 _COST_STEP: Final = Decimal("0.00000001")
-_AMOUNT: Final = re.compile(r"[-+]?[$]?[-+]?[0-9][0-9,]*(?:\.[0-9]+)?|\([$]?[0-9][0-9,]*(?:\.[0-9]+)?\)")
+_COST_LIMIT: Final = Decimal(10) ** 10
+#: Commas stand between thousands; one that stands elsewhere is somebody's decimal point.
+_DIGITS: Final = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?"
+_AMOUNT: Final = re.compile(rf"[-+]?[$]?[-+]?{_DIGITS}|\([$]?{_DIGITS}\)")
+#: What bonds, and others without a ticker, are called: six characters of the issuer, two of the issue, a check digit.
+_CUSIP: Final = re.compile(r"[0-9]{3}[0-9A-Z]{5}[0-9]")
 _UNKNOWN: Final = frozenset({"", "--", "-", "n/a"})
 
 
@@ -70,7 +75,7 @@ def _ibkr(row: Mapping[str, str]) -> Holding | None:
         account=row["clientaccountid"],
         symbol=row["symbol"].replace(" ", "-"),  # BRK B
         quantity=row["quantity"],
-        cost_basis=_number(row["costbasisprice"], "CostBasisPrice"),
+        cost_basis=_kept(Decimal(_number(row["costbasisprice"], "CostBasisPrice"))),
     )
 
 
@@ -100,7 +105,7 @@ def _fidelity(row: Mapping[str, str]) -> Holding | None:
         return None
     if symbol.startswith("-"):
         raise ValueError("is an option; only stocks and funds are held here")
-    if "/" in symbol:
+    if "/" in symbol or _CUSIP.fullmatch(symbol):
         raise ValueError("is no stock; only stocks and funds are held here")
     return Holding(
         account=row["account number"],
@@ -122,12 +127,18 @@ def _number(text: str, name: str) -> str:
 
 
 def _each(total: str, quantity: str) -> str:
-    """Return the cost of one unit: total / quantity, to 8 decimals and 15 digits."""
+    """Return the cost of one unit: total / quantity."""
     units = Decimal(quantity)
     if not units:
         raise ValueError("has quantity 0")
-    cost = _EXACT.divide(abs(Decimal(total)), abs(units)).quantize(_COST_STEP, ROUND_HALF_UP)
-    return format(_EXACT.plus(cost), "f")
+    return _kept(_EXACT.divide(abs(Decimal(total)), abs(units)))
+
+
+def _kept(cost: Decimal) -> str:
+    """Return the cost of one unit, which brokers write to as many places as they like: to 8 decimals and 15 digits."""
+    if abs(cost) >= _COST_LIMIT:
+        raise ValueError("has a cost that is out of bounds")
+    return format(_EXACT.plus(cost.quantize(_COST_STEP, ROUND_HALF_UP)), "f")
 
 
 def _any(*names: str) -> frozenset[str]:

@@ -13,6 +13,7 @@ SCHWAB = """"Positions for account Individual ...123 as of 12:33 PM ET, 2026/05/
 "SCHB","SCHWAB US BROAD MARKET ETF","-10.5","$99.99","-$1,049.90","-$1,050.00","Yes","ETFs & Closed End Funds",
 "ACME 05/16/2026 55.00 C","CALL ACME $55","-1","$0.50","-$50.00","--","--","Option",
 "CVR","A RIGHT","5","--","N/A","--","--","Equity",
+"HUGE","A COST BEYOND ALL BOUNDS","1","$1.00","$1.00","$10000000000000000000000000000000000000000","Yes","Equity",
 "Cash & Cash Investments","--","--","--","$2,000.00","--","--","Cash and Money Market",
 "Positions Total","","--","--","$302,150.10","$226,000.00","--","--",
 """
@@ -26,6 +27,8 @@ $6869.83,$244.30,Margin,
 Z1,Individual,AMZN,AMAZON.COM INC,"1,061.575",$242.67,+$0.97,"$257,611.40",,,,,20.04%,"$202,803.29",$191.04,Margin,
 Z1,Individual, -AAPL260116C150,AAPL JAN 16 2026 $150 CALL,2,$10.00,,$2000.00,,,,,1%,$18.00,$9.00,Margin,
 Z1,Individual,PLTR,PALANTIR,58,$173.84,-$0.20,$10082.72,-$11.60,-0.12%,--,--,41.98%,--,--,Margin,
+Z1,Individual,912797KJ5,UNITED STATES TREAS BILLS,10000,$99.10,,$9910.00,,,,,1%,$9900.00,$99.00,Cash,
+Z1,Individual,COMMA,A COMMA THAT PARTS NO THOUSANDS,"1,5",$10.00,,$15.00,,,,,1%,$15.00,$10.00,Cash,
 Z1,Individual,Pending activity,,,,,$136.75,,,,,,,,,
 
 "The data and information in this spreadsheet is provided to you solely for your use, and is not for distribution."
@@ -55,8 +58,8 @@ async def test_schwab(risk: AsyncClient) -> None:
         {"symbol": "BRK-B", "quantity": 3, "cost_basis": 333.33333333},
         {"symbol": "SCHB", "quantity": -10.5, "cost_basis": 100.0},
     ]
-    assert faults(report) == [(7, None), (8, None)]
-    assert (counts(report), report["skipped"]) == (("stored", 3, 0, 0, 2), 2)
+    assert faults(report) == [(7, None), (8, None), (9, None)]
+    assert (counts(report), report["skipped"]) == (("stored", 3, 0, 0, 3), 2)
 
 
 async def test_fidelity(risk: AsyncClient) -> None:
@@ -68,7 +71,7 @@ async def test_fidelity(risk: AsyncClient) -> None:
         {"symbol": "AMZN", "quantity": 1061.575, "cost_basis": 191.04},
         {"symbol": "META", "quantity": 28.12, "cost_basis": 244.3},
     ]
-    assert faults(report) == [(5, None), (6, None)]
+    assert faults(report) == [(5, None), (6, None), (7, None), (8, None)]
     assert report["skipped"] == 4
 
 
@@ -78,7 +81,7 @@ async def test_fidelity_with_the_headers_of_2026(risk: AsyncClient) -> None:
 
     report = await send(risk, "positions", f"{header.lower()}\n{rows}", preset="fidelity", mode="good")
 
-    assert counts(report) == ("stored", 2, 0, 0, 2)
+    assert counts(report) == ("stored", 2, 0, 0, 4)
     assert len(await holdings(risk, ada)) == 2
 
 
@@ -87,9 +90,11 @@ async def test_interactive_brokers(risk: AsyncClient) -> None:
 
     report = await send(risk, "positions", IBKR, preset="ibkr", mode="good")
 
-    # A cost of nine decimals is none that the service keeps, so that row is a fault, too.
-    assert faults(report) == [(5, "cost_basis"), (6, None), (7, None)]
-    assert await holdings(risk, first) == [{"symbol": "AAPL", "quantity": 100, "cost_basis": 150.25}]
+    assert faults(report) == [(6, None), (7, None)]
+    assert await holdings(risk, first) == [
+        {"symbol": "AAPL", "quantity": 100, "cost_basis": 150.25},
+        {"symbol": "BRK-B", "quantity": -5, "cost_basis": 410.12345679},  # a cost is kept to eight decimals
+    ]
     assert await holdings(risk, second) == [{"symbol": "MSFT", "quantity": 7, "cost_basis": 400.0}]
 
 
@@ -99,7 +104,7 @@ async def test_a_file_for_one_client_is_of_one_account(risk: AsyncClient) -> Non
     report = await send(risk, "positions", IBKR, preset="ibkr", clientId=ada, mode="good")
 
     assert faults(report)[-1] == (9, None)
-    assert [held["symbol"] for held in await holdings(risk, ada)] == ["AAPL"]
+    assert [held["symbol"] for held in await holdings(risk, ada)] == ["AAPL", "BRK-B"]
 
 
 @pytest.mark.parametrize("parameters", [{"preset": "schwab"}, {"preset": "ibkr"}, {"preset": "etrade"}])
