@@ -13,6 +13,8 @@ Answer = TypeVar("Answer")
 
 #: Statements under way at a time; a request that finds fewer goes at once.
 _LANES: Final = 2
+#: Behind a group of no more than this a request goes by itself: a task for it would cost a tenth of its time.
+_ALONE: Final = 1
 #: Keys of one statement.
 _MOST_KEYS: Final = 64
 
@@ -43,21 +45,45 @@ class SharedReads(Generic[Key, Answer]):
         self._seconds = seconds
         self._waiting: list[_Read[Key, Answer]] = []
         self._lanes = 0
+        self._last_group = _MOST_KEYS
         self._is_called = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(self, key: Key) -> Answer:
         """Return what is stored for a key; raises what `load` has for it."""
-        loop = asyncio.get_running_loop()
-        read: _Read[Key, Answer] = _Read(key, loop.create_future())
-        self._waiting.append(read)
-        if self._lanes < _LANES and not self._is_called:
-            self._is_called = True
-            loop.call_soon(self._open_lane)  # behind the requests that arrived together with this one
-        answer = await read.answer
+        answer = await (self._read_alone(key) if self._is_alone() else self._read_together(key))
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def _is_alone(self) -> bool:
+        """Return whether nobody else is there, or was a moment ago."""
+        return self._lanes == 0 and not self._is_called and self._last_group <= _ALONE
+
+    async def _read_alone(self, key: Key) -> Answer | Exception:
+        """Return what is stored for a key, in the request's own task; who comes meanwhile goes together."""
+        self._lanes += 1
+        self._last_group = 1
+        try:
+            async with asyncio.timeout(self._seconds), connections.get("default").acquire_connection() as connection:
+                return (await self._load(connection, {key}))[key]
+        finally:
+            self._lanes -= 1
+            if self._waiting:
+                self._call()
+
+    async def _read_together(self, key: Key) -> Answer | Exception:
+        """Wait for a group's answers."""
+        read: _Read[Key, Answer] = _Read(key, asyncio.get_running_loop().create_future())
+        self._waiting.append(read)
+        self._call()
+        return await read.answer
+
+    def _call(self) -> None:
+        """Have those served who wait, and who arrives together with them."""
+        if self._lanes < _LANES and not self._is_called:
+            self._is_called = True
+            asyncio.get_running_loop().call_soon(self._open_lane)  # behind the requests that arrived together
 
     def _open_lane(self) -> None:
         """Start to serve those who wait."""
@@ -93,6 +119,8 @@ class SharedReads(Generic[Key, Answer]):
         """Take those who wait longest, as many as one statement serves."""
         waiting = [read for read in self._waiting if not read.answer.done()]
         self._waiting = waiting[_MOST_KEYS:]
+        if waiting:
+            self._last_group = len(waiting)
         return waiting[:_MOST_KEYS]
 
 

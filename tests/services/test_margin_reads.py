@@ -171,6 +171,35 @@ async def test_a_connection_that_breaks_fails_those_whom_it_served_each_by_its_o
     assert (await reads.status(ids[2], caller=DESK)).net_equity == 2
 
 
+@pytest.mark.usefixtures("db")
+async def test_who_comes_while_one_is_served_alone_goes_together(reads: MarginReads, statements: list[int]) -> None:
+    ids = [await add_client(loan=-number) for number in range(4)]
+    await ask(reads, ids[0])
+
+    alone = asyncio.create_task(reads.status(ids[0], caller=DESK))
+    await asyncio.sleep(0)
+    answers = await ask(reads, *ids[1:])
+
+    assert (await alone).net_equity == 0
+    assert [answer.net_equity for answer in answers if isinstance(answer, MarginStatus)] == [1, 2, 3]
+    assert sorted(statements) == [1, 1, 3]
+
+
+@pytest.mark.usefixtures("db")
+async def test_one_served_alone_who_is_cancelled_holds_up_nobody(reads: MarginReads) -> None:
+    ids = [await add_client(loan=-number) for number in range(3)]
+    await ask(reads, ids[0])
+
+    alone = asyncio.create_task(reads.status(ids[0], caller=DESK))
+    await asyncio.sleep(0)
+    others = asyncio.create_task(ask(reads, *ids[1:]))
+    await asyncio.sleep(0)
+    alone.cancel()
+
+    assert [answer.net_equity for answer in await others if isinstance(answer, MarginStatus)] == [1, 2]
+    assert alone.cancelled()
+
+
 @pytest.mark.usefixtures("committed")
 async def test_a_statement_that_hangs_fails_in_time_and_holds_up_nobody_after(database_url: str) -> None:
     reads = MarginReads(rules=RULES, base_currency="USD", seconds=0.2)
