@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app import db
@@ -122,5 +123,24 @@ async def test_a_transaction_that_is_torn_off_as_it_begins_gives_its_connection_
             with suppress(asyncio.CancelledError):
                 await task
 
+        async with asyncio.timeout(5), in_transaction() as connection:
+            assert await connection.execute_query_dict("select 1 as one") == [{"one": 1}]
+
+
+async def test_transactions_that_wait_leave_connections_to_statements(database_url: str) -> None:
+    async def wait() -> None:
+        async with in_transaction() as connection:
+            await connection.execute_query_dict("select pg_sleep(60)")
+
+    async with session(Database(url=database_url, pool_size=4)):
+        waiting = [asyncio.create_task(wait()) for _ in range(8)]
+        await asyncio.sleep(0.2)
+
+        async with asyncio.timeout(5):
+            assert await connections.get("default").execute_query_dict("select 1 as one") == [{"one": 1}]
+
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         async with asyncio.timeout(5), in_transaction() as connection:
             assert await connection.execute_query_dict("select 1 as one") == [{"one": 1}]
