@@ -18,6 +18,8 @@ _BATCH: Final = 1000
 _MOST_BYTES: Final = 1 << 17
 #: Most characters of a batch of CSV, in which each may be a cell, which is an object; rows of ours have a few dozen.
 _MOST_CHARACTERS: Final = 1 << 22
+#: Most members of an object, each of which is a cell of every row.
+_MOST_MEMBERS: Final = 1000
 _CHUNK_CHARACTERS: Final = 1 << 16
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
@@ -121,7 +123,12 @@ def _without_blanks(lines: Sequence[int], rows: Sequence[Sequence[str]], faults:
 
 
 def _json_lines(file: BinaryIO) -> Iterator[Batch]:
-    """Yield batches of JSON Lines; members that the first object does not have are faults."""
+    """
+    Yield batches of JSON Lines; members that the first object does not have are faults.
+
+    Raises:
+        InvalidInputError: the first object has more members than memory should hold of every row.
+    """
     numbered = zip(count(1), _bounded_lines(file), strict=False)
     names: Sequence[str] | None = None
     while piece := list(islice(numbered, _BATCH)):
@@ -133,6 +140,8 @@ def _json_lines(file: BinaryIO) -> Iterator[Batch]:
                 record = _record(data)
                 if names is None:
                     names = list(record)
+                    if len(names) > _MOST_MEMBERS:
+                        raise InvalidInputError(f"The first object has more than {_MOST_MEMBERS} members.")
                     lines.append(line)
                     rows.append(names)
                 lines.append(line)

@@ -1,6 +1,7 @@
 """How files are sent: compressed, too large, again under the same key; and what is left of them."""
 
 import gzip
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -58,6 +59,7 @@ async def test_a_bomb_is_refused(risk: AsyncClient, limit: Callable[[int], None]
         (b"x" * (5 << 20), {}, 422),  # a line without an end
         ((b"," * 60_000 + b"\n") * 100, {}, 422),  # six million cells
         (b'"\n",' * 1_500_000, {}, 422),  # a row without an end
+        (json.dumps(dict.fromkeys(map(str, range(1001)), 0)).encode(), {"Content-Type": "application/jsonl"}, 422),
         ("clientId;Währung\n".encode("latin-1"), {}, 422),
         ("clientId,symbol\n".encode("utf-16"), {}, 422),
         (b'{"\\ud800": 1}\n', {"Content-Type": "application/jsonl"}, 422),
