@@ -11,7 +11,6 @@ from pydantic_core import to_json
 from app.routers.deps import AfterSymbol, CallerDep, Limit, ProviderDep, SettingsDep, StaffDep, Symbol, link_next
 from app.routers.errors import problems
 from app.routers.etags import KnownDep, tagged
-from app.routers.once import once
 from app.schemas.base import TimestampIn
 from app.schemas.stock import PricePointOut, RefreshOut, StockOut
 from app.services import basis as basis_service
@@ -104,11 +103,14 @@ async def list_stocks(
     "/refresh",
     operation_id="refresh_stocks",
     summary="Refresh every held symbol",
-    responses=problems(401, 403, 422, 503),
+    responses=problems(401, 403, 503),
 )
-@once
 async def refresh_stocks(_: StaffDep, provider: ProviderDep, settings: SettingsDep) -> RefreshOut:
-    """Ask the price source for every symbol that a client holds, and for the FX rates they need."""
+    """
+    Ask the price source for every symbol that a client holds, and for the FX rates they need.
+
+    It takes no `Idempotency-Key`: sent again, it asks again, which does no harm.
+    """
     refreshed = await prices_service.refresh_held(provider=provider, base_currency=settings.base_currency)
     return RefreshOut.model_validate(refreshed)
 
