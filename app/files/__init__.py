@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from app.errors import Fault as InputFault
 from app.errors import InvalidInputError
-from app.files.brokers import Broker
+from app.files.brokers import EXPORTS, Broker
 from app.files.columns import COLUMNS, Kind
 from app.files.preset import preset_table
 from app.files.records import Fault, Format, batches
@@ -26,6 +26,11 @@ class Layout:
     mapping: Mapping[str, str] = field(default_factory=dict)
     #: Whose positions these are, where the file does not say so.
     client_id: int | None = None
+
+    @property
+    def adds_up(self) -> bool:
+        """Return whether rows of one position add up; else the second one is a fault."""
+        return self.preset is not None and EXPORTS[self.preset].adds_up
 
 
 def open_table(file: BinaryIO, layout: Layout) -> Table:

@@ -62,6 +62,8 @@ class Export:
     read: Callable[[Mapping[str, str]], Holding | None]
     #: Whether a row says whose it is.
     has_account: bool
+    #: Whether one position may take several rows, such as what is held as cash and what on margin.
+    adds_up: bool = False
 
 
 def _ibkr(row: Mapping[str, str]) -> Holding | None:
@@ -168,5 +170,5 @@ EXPORTS: Final[Mapping[Broker, Export]] = {
         _schwab,
         has_account=False,
     ),
-    Broker.FIDELITY: Export(tuple(map(_any, _FIDELITY_FIELDS)), _fidelity, has_account=True),
+    Broker.FIDELITY: Export(tuple(map(_any, _FIDELITY_FIELDS)), _fidelity, has_account=True, adds_up=True),
 }

@@ -66,7 +66,7 @@ class ImportSummaryOut(Out):
     preset: str | None
     sha256: str = Field(description="SHA-256 of the file, decompressed; the audit trail names it too.")
     size_bytes: int = Field(description="Of the file, decompressed.")
-    row_count: int = Field(description="Records in the file, good and bad.")
+    row_count: int = Field(description="Records in the file, good and bad; several may add up to one position.")
     skipped: int = Field(description="Rows that are no records: totals, cash, footers of a broker's export.")
     created: int = Field(description="Rows that made a record; in a dry run, that would.")
     updated: int = Field(description="Rows that changed a record; likewise.")

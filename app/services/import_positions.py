@@ -26,6 +26,44 @@ _EXISTS: Final = Check(
     "clientId",
     "No client {value}.",
 )
+_ONCE: Final = once("client_id", "symbol", column="symbol")
+#: A sum must be what a position, and a JSON number, carries.
+_ADDS_UP: Final = Check(
+    """
+    delete from import_row r
+    using (
+        select client_id, symbol, sum(quantity) as sum from import_row group by client_id, symbol
+        having count(*) > 1
+           and (sum(quantity) = 0 or abs(sum(quantity)) >= 1e12
+                or length(translate(trim_scale(abs(sum(quantity)))::text, '.', '')) > 15)
+    ) t
+    where t.client_id = r.client_id and t.symbol = r.symbol
+    returning r.line, t.sum::text as value, null as about
+    """,
+    "quantity",
+    "adds up to {value} with the other rows of this symbol",
+)
+#: The first row of a position becomes all of it, as trades would have made it: the cost is that of the side that is
+#: left, its average weighted by quantity.
+_MERGE: Final = (
+    """
+    with t as (
+        select client_id, symbol, min(line) as first, sum(quantity) as quantity
+        from import_row group by client_id, symbol having count(*) > 1
+    ), average as (
+        select t.first, t.quantity, sum(r.quantity * r.cost_basis) / sum(r.quantity) as cost
+        from t join import_row r on r.client_id = t.client_id and r.symbol = t.symbol and r.quantity * t.quantity > 0
+        group by t.first, t.quantity
+    )
+    update import_row r set quantity = a.quantity, cost_basis = round(a.cost, case when a.cost < 1e7 then 8 else 5 end)
+    from average a where a.first = r.line
+    """,
+    """
+    delete from import_row r
+    using (select client_id, symbol, min(line) as first from import_row group by client_id, symbol) t
+    where t.client_id = r.client_id and t.symbol = r.symbol and r.line > t.first
+    """,
+)
 _KEEP: Final = "delete from import_row r using position p where p.client_id = r.client_id and p.symbol = r.symbol"
 _TALLY: Final = """
 select count(*) filter (where p.id is null) as created, count(p.id) as updated
@@ -62,8 +100,8 @@ returning r.line, r.quantity::text as value, null as about
 """
 
 
-def steps(columns: Collection[str], *, base_currency: str) -> Steps:
-    """Return what an import of positions does."""
+def steps(columns: Collection[str], *, base_currency: str, adds_up: bool) -> Steps:
+    """Return what an import of positions does; with `adds_up`, rows of one position are one."""
     assert base_currency.isalpha(), base_currency
     by_name = "client" in columns
     too_large = Check(
@@ -78,7 +116,8 @@ def steps(columns: Collection[str], *, base_currency: str) -> Steps:
         """,
         resolve=[_RESOLVE] if by_name else [],
         lock=[LOCK_CLIENTS.format(id="client_id")],
-        checks=[*([_NAMED] if by_name else []), _EXISTS, once("client_id", "symbol", column="symbol")],
+        checks=[*([_NAMED] if by_name else []), _EXISTS, _ADDS_UP if adds_up else _ONCE],
+        merge=_MERGE if adds_up else (),
         keep={"keep": _KEEP, "update": f"{_KEEP} and p.quantity = r.quantity and p.cost_basis = r.cost_basis"},
         last_checks=[too_large],
         tally=_TALLY,

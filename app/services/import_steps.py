@@ -47,6 +47,8 @@ class Steps:
     resolve: Sequence[str] = ()
     lock: Sequence[str]
     checks: Sequence[Check]
+    #: Makes one row of those that add up to one record.
+    merge: Sequence[str] = ()
     #: Deletes rows whose records exist: for `keep` all of them, for `update` those that would not change.
     keep: Mapping[str, str]
     #: Checks of what the book would become.

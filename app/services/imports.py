@@ -171,7 +171,7 @@ async def _work(wish: Wish, received: Received, *, base_currency: str) -> tuple[
     """Stage, check and, unless the file is refused or only to be checked, store."""
     connection: Any = connections.get("default")._connection  # noqa: SLF001 - COPY is asyncpg's alone
     table = await asyncio.to_thread(open_table, received.file, wish.layout)
-    todo = _steps(wish.layout.kind, [column.name for column in table.columns], base_currency=base_currency)
+    todo = _steps(wish.layout, [column.name for column in table.columns], base_currency=base_currency)
     await connection.execute(f"drop table if exists pg_temp.{import_stage.TABLE}")
     await connection.execute(f"create temp table {import_stage.TABLE} ({todo.stage}) on commit drop")
     found = await import_stage.stage(connection, table, wish.layout.form)
@@ -179,6 +179,7 @@ async def _work(wish: Wish, received: Received, *, base_currency: str) -> tuple[
     if not wish.dry_run:
         await _execute(connection, todo.lock)
     await _check(connection, todo.checks, found)
+    await _execute(connection, todo.merge)
     kept = _count(await connection.execute(todo.keep[wish.existing]))
     await _check(connection, todo.last_checks, found)
     row = await connection.fetchrow(todo.tally)
@@ -204,13 +205,13 @@ async def _store(connection: Any, todo: Steps, tally: _Tally, *, kind: Kind) -> 
     return Touches(symbols=touched) if kind is Kind.INSTRUMENTS else Touches(client_ids=touched)
 
 
-def _steps(kind: Kind, columns: Sequence[str], *, base_currency: str) -> Steps:
+def _steps(layout: Layout, columns: Sequence[str], *, base_currency: str) -> Steps:
     """Return what is done with a file that has these columns."""
-    match kind:
+    match layout.kind:
         case Kind.CLIENTS:
             return import_clients.steps(columns)
         case Kind.POSITIONS:
-            return import_positions.steps(columns, base_currency=base_currency)
+            return import_positions.steps(columns, base_currency=base_currency, adds_up=layout.adds_up)
         case Kind.INSTRUMENTS:
             return import_instruments.steps(columns)
 

@@ -85,6 +85,30 @@ async def test_fidelity_with_the_headers_of_2026(risk: AsyncClient) -> None:
     assert len(await holdings(risk, ada)) == 2
 
 
+async def test_fidelity_lists_a_symbol_once_for_each_type(risk: AsyncClient) -> None:
+    ada, other = await client(risk, "Z1"), await client(risk, "Z2")
+    header = "Account Number,Symbol,Quantity,Average Cost Basis,Type\n"
+    rows = [
+        "Z1,META,10,$240.00,Cash",
+        "Z2,META,5,$100.00,Cash",
+        "Z1,AMZN,6,$190.00,Cash",
+        "Z1,META,30,$248.00,Margin",
+        "Z1,AMZN,-2,$200.00,Short",
+        "Z1,NET,7,$10.00,Cash",
+        "Z1,NET,-7,$12.00,Short",
+    ]
+
+    report = await send(risk, "positions", header + "\n".join(rows), preset="fidelity", mode="good")
+
+    assert await holdings(risk, ada) == [
+        {"symbol": "AMZN", "quantity": 4, "cost_basis": 190.0},  # of the side that is left
+        {"symbol": "META", "quantity": 40, "cost_basis": 246.0},  # (10 x 240 + 30 x 248) / 40
+    ]
+    assert await holdings(risk, other) == [{"symbol": "META", "quantity": 5, "cost_basis": 100.0}]
+    assert faults(report) == [(7, "quantity"), (8, "quantity")]  # a position of 0 is none
+    assert (counts(report), report["row_count"]) == (("stored", 3, 0, 0, 2), 7)
+
+
 async def test_interactive_brokers(risk: AsyncClient) -> None:
     first, second = await client(risk, "U1"), await client(risk, "U2")
 
