@@ -64,11 +64,13 @@ class Export:
     has_account: bool
     #: Whether one position may take several rows, such as what is held as cash and what on margin.
     adds_up: bool = False
+    #: Whether a row is a part of a holding that another row has whole; then it is not read.
+    is_part: Callable[[Mapping[str, str]], bool] = lambda _: False
 
 
 def _ibkr(row: Mapping[str, str]) -> Holding | None:
-    if row["levelofdetail"].upper() == "LOT" or row["symbol"] in {"", "Symbol"}:
-        return None  # lots add up to the summary; a statement of several accounts repeats the header
+    if row["symbol"] in {"", "Symbol"}:
+        return None  # a statement of several accounts repeats the header
     if row["assetclass"] != "STK":
         raise ValueError(f"is of asset class {row['assetclass']}; only stocks and funds are held here")
     if row["currencyprimary"] != "USD":
@@ -79,6 +81,11 @@ def _ibkr(row: Mapping[str, str]) -> Holding | None:
         quantity=row["quantity"],
         cost_basis=_kept(Decimal(_number(row["costbasisprice"], "CostBasisPrice"))),
     )
+
+
+def _is_lot(row: Mapping[str, str]) -> bool:
+    """Return whether a row is a part of what a summary has whole."""
+    return row["levelofdetail"].upper() == "LOT"
 
 
 def _schwab(row: Mapping[str, str]) -> Holding | None:
@@ -159,7 +166,7 @@ _IBKR_FIELDS: Final = (
 _FIDELITY_FIELDS: Final = ("account number", "symbol", "quantity", "average cost basis")
 
 EXPORTS: Final[Mapping[Broker, Export]] = {
-    Broker.IBKR: Export(tuple(map(_any, _IBKR_FIELDS)), _ibkr, has_account=True),
+    Broker.IBKR: Export(tuple(map(_any, _IBKR_FIELDS)), _ibkr, has_account=True, is_part=_is_lot),
     Broker.SCHWAB: Export(
         (
             _any("symbol"),

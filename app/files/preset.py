@@ -26,6 +26,9 @@ class PresetTable:
     names: Sequence[str]
     batches: Iterator[Batch]
     _account: str | None = field(default=None, init=False)
+    #: Where the first part of a holding is.
+    _first_part: int | None = field(default=None, init=False)
+    _has_whole: bool = field(default=False, init=False)
 
     @property
     def columns(self) -> Sequence[Column]:
@@ -33,7 +36,7 @@ class PresetTable:
         return [CLIENT_NAME if self.client_id is None else _CLIENT_ID, *_REST]
 
     def cells(self) -> Iterator[Cells]:
-        """Yield its holdings."""
+        """Yield its holdings; parts of them, such as lots, without any that is whole are a fault."""
         for batch in self.batches:
             lines: list[int] = []
             rows: list[Sequence[str]] = []
@@ -41,18 +44,23 @@ class PresetTable:
             skipped = 0
             for line, row in zip(batch.lines, batch.rows, strict=True):
                 try:
-                    cells = self._cells(row)
+                    cells = self._cells(line, row)
                 except ValueError as error:
+                    self._has_whole = True
                     faults.append(Fault(line, None, str(error), ",".join(row)[:40]))
                     continue
                 if cells is None:
                     skipped += 1
                 else:
+                    self._has_whole = True
                     lines.append(line)
                     rows.append(cells)
             yield Cells(lines, list(zip(*rows, strict=True)) or [()] * len(self.columns), faults, skipped)
+        if self._first_part is not None and not self._has_whole:
+            fault = Fault(self._first_part, None, "is a part, and no row is a whole: export summaries too")
+            yield Cells([], [()] * len(self.columns), [fault])
 
-    def _cells(self, row: Sequence[str]) -> Sequence[str] | None:
+    def _cells(self, line: int, row: Sequence[str]) -> Sequence[str] | None:
         """
         Return a row's cells in the order of `columns`; None where it is no holding.
 
@@ -60,9 +68,11 @@ class PresetTable:
             ValueError: it is one that cannot be carried, or somebody else's.
         """
         cells = [cell.strip() for cell in row]
-        if len(list(filter(None, cells))) < len(self.export.header) - 1:
-            return None  # a disclaimer, or what is cash alone
-        held = self.export.read(dict.fromkeys(self.names, "") | dict(zip(self.names, cells, strict=False)))
+        named = dict.fromkeys(self.names, "") | dict(zip(self.names, cells, strict=False))
+        if self.export.is_part(named):
+            self._first_part = self._first_part or line
+            return None
+        held = self.export.read(named)
         return None if held is None else [self._client(held), held.symbol, held.quantity, held.cost_basis]
 
     def _client(self, held: Holding) -> str:

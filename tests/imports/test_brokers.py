@@ -122,6 +122,27 @@ async def test_interactive_brokers(risk: AsyncClient) -> None:
     assert await holdings(risk, second) == [{"symbol": "MSFT", "quantity": 7, "cost_basis": 400.0}]
 
 
+async def test_lots_without_their_summaries_are_not_nothing(risk: AsyncClient) -> None:
+    lots = "".join(line for line in IBKR.splitlines(keepends=True) if "SUMMARY" not in line)
+
+    report = await send(risk, "positions", lots, preset="ibkr")
+
+    assert report["state"] == "refused"
+    assert [(error["line"], error["message"]) for error in report["errors"]] == [
+        (2, "is a part, and no row is a whole: export summaries too")
+    ]
+
+
+@pytest.mark.parametrize("row", ["Z1,META,,,", "Z1,META", "Z1,META,10,,Margin"])
+async def test_a_holding_that_is_cut_off_is_a_fault(risk: AsyncClient, row: str) -> None:
+    await client(risk, "Z1")
+    header = "Account Number,Symbol,Quantity,Average Cost Basis,Type\n"
+
+    report = await send(risk, "positions", header + row, preset="fidelity")
+
+    assert (faults(report), report["skipped"]) == ([(2, None)], 0)
+
+
 async def test_a_file_for_one_client_is_of_one_account(risk: AsyncClient) -> None:
     ada = await client(risk)
 
