@@ -87,6 +87,8 @@ class LiveBook:
         self._valuation = valuation
         self._base_currency = base_currency
         self._lock = asyncio.Lock()
+        #: The look at the database that has not begun; who comes meanwhile waits for it too.
+        self._next: asyncio.Task[Valued] | None = None
         self._valued: Valued | None = None
         self._seen = _Seen(0, frozenset())
         self._looked_at = 0.0
@@ -100,15 +102,18 @@ class LiveBook:
         """
         Return the book with every change that was committed before this call.
 
-        A caller that is cancelled cancels only its own waiting: a transaction that is torn off in its beginning would
-        keep its connection for ever.
+        However many wait, there are two looks at the database: one under way, and one that begins after it, which all
+        who come meanwhile share. A caller that is cancelled cancels only its own waiting: a transaction that is torn
+        off in its beginning would keep its connection for ever.
         """
-        following = asyncio.create_task(self._followed())
-        following.add_done_callback(_look_at)
-        return await asyncio.shield(following)
+        if self._next is None or self._next.done():
+            self._next = asyncio.create_task(self._followed())
+            self._next.add_done_callback(_look_at)
+        return await asyncio.shield(self._next)
 
     async def _followed(self) -> Valued:
         async with self._lock:
+            self._next = None  # who comes from now on may know of what this look does not see
             before = self._valued
             if before is None or time.monotonic() - self._looked_at > _TRUST_SECONDS:
                 await self._load()

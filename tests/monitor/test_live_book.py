@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.engine.margin import MarginReport
@@ -195,6 +196,35 @@ async def test_distances_are_those_of_the_clients_asked_for(book: LiveBook) -> N
     valued = await book.current()
 
     np.testing.assert_array_equal(valued.distances.drop[[1]], valued.distances_of(np.array([1])).drop)
+
+
+async def test_however_many_wait_two_looks_serve_them(book: LiveBook) -> None:
+    ada = await add_client()
+    await book.current()
+    hangs, release = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        async with in_transaction():
+            await connections.get("default").execute_query("lock table book_change in access exclusive mode")
+            hangs.set()
+            await release.wait()
+            await clients_service.update_client(ada, {"loan": Decimal(77)}, caller=DESK)
+
+    others = len(asyncio.all_tasks()) + 1  # and who hangs
+    late = asyncio.create_task(hang())
+    await hangs.wait()
+    waiting = []
+    for _ in range(4):
+        waiting += [asyncio.create_task(book.current()) for _ in range(10)]
+        await asyncio.sleep(0.05)
+    looks = len(asyncio.all_tasks()) - others - len(waiting)
+    release.set()
+    await late
+    _, *served = await asyncio.gather(*waiting, book.current())
+
+    assert looks == 2
+    # The first look may have begun before the change; the second one began after it.
+    assert {int(valued.holdings.book.loan[0]) for valued in served[9:]} == {7700}
 
 
 async def test_who_gives_up_while_the_book_follows_loses_no_change_for_the_others(book: LiveBook) -> None:
