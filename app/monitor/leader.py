@@ -15,7 +15,7 @@ from app.db import DATABASE_DOWN, Database
 from app.monitor.listen import Signal
 from app.monitor.refresh import Refresher
 from app.monitor.review import Reviewer
-from app.services import call_review, events, idempotency, journal
+from app.services import call_review, events, journal
 from app.services.case import CallTerms
 from app.services.policy_record import record_policy
 
@@ -147,7 +147,6 @@ class Leader:
         while True:
             await journal.prune_book_changes()
             await events.prune()
-            await idempotency.prune()
             await asyncio.sleep(_PRUNE_SECONDS)
 
 

@@ -8,14 +8,12 @@ same moment waits at the claim until the first one is through. Work that fails l
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.errors import Fault, InvalidInputError
-from app.models import IdempotencyKey
 
 #: One that has expired is as good as new. The row is locked until the transaction ends, whoever inserted it.
 _CLAIM: Final = """
@@ -29,7 +27,15 @@ on conflict (user_id, key) do update set
     expires_at = case when k.expires_at > now() then k.expires_at else excluded.expires_at end
 returning fingerprint, status, headers, body
 """
-_KEEP: Final = "update idempotency_key set status = $3, headers = $4, body = $5 where user_id = $1 and key = $2"
+#: A kept answer makes room for itself: whoever keeps one deletes some that have expired, but waits for none.
+_KEEP: Final = """
+with expired as (
+    select id from idempotency_key where expires_at < now() order by expires_at limit 10 for update skip locked
+), gone as (
+    delete from idempotency_key k using expired e where k.id = e.id
+)
+update idempotency_key set status = $3, headers = $4, body = $5 where user_id = $1 and key = $2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,6 @@ async def once(asked: Asked, work: Callable[[], Awaitable[Answer]]) -> Answer:
         kept = [asked.user_id, asked.key, answer.status, json.dumps(dict(answer.headers)), answer.body]
         await connection.execute_query(_KEEP, kept)
         return answer
-
-
-async def prune() -> None:
-    """Delete keys that have expired."""
-    await IdempotencyKey.filter(expires_at__lt=datetime.now(UTC)).delete()
 
 
 def _stored(row: Mapping[str, Any]) -> Answer:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, BinaryIO, Final
 
@@ -31,6 +32,8 @@ select set_config('statement_timeout', '1h', true), set_config('work_mem', '64MB
 _MOST_TOUCHED: Final = {Kind.CLIENTS: 20_000, Kind.POSITIONS: 20_000, Kind.INSTRUMENTS: 1000}
 #: From so many rows on, the planner must know of them before the next request.
 _MANY_ROWS: Final = 10_000
+#: So long a report is kept; whoever imports after that deletes it.
+_KEPT: Final = timedelta(days=90)
 #: What the audit trail calls a row.
 _ENTITIES: Final = {Kind.CLIENTS: "client", Kind.POSITIONS: "position", Kind.INSTRUMENTS: "instrument"}
 
@@ -115,6 +118,7 @@ async def run(wish: Wish, received: Received, *, base_currency: str, caller: Cal
         await connections.get("default").execute_query(_SETTINGS, [_LOCK])
         found, tally = await _attempt(wish, received, base_currency=base_currency)
         state = _state(wish, found)
+        await Import.filter(at__lt=datetime.now(UTC) - _KEPT).delete()
         seconds = round(time.perf_counter() - started, 3)
         report = await Import.create(
             actor=caller.username,

@@ -3,12 +3,13 @@
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
-from app.models import AuditEntry, BookChange, Role
+from app.models import AuditEntry, BookChange, Import, Role
 from config import Settings
 from tests.conftest import LoginAs
 from tests.imports.sending import CSV, client, counts, holdings, send
@@ -148,6 +149,16 @@ async def test_reports_are_listed_without_their_errors(risk: AsyncClient) -> Non
     assert page.json() == [{name: value for name, value in first.items() if name != "errors"}]
     assert f"after={first['id']}" in page.headers["Link"]
     assert (await risk.get("/imports/999999999")).status_code == 404
+
+
+async def test_a_report_is_kept_for_ninety_days(risk: AsyncClient) -> None:
+    ids = [(await send(risk, "positions", HEADER))["id"] for _ in range(2)]
+    for report, days in zip(ids, (91, 89), strict=True):
+        await Import.filter(id=report).update(at=datetime.now(UTC) - timedelta(days=days))
+
+    newest = await send(risk, "positions", HEADER)
+
+    assert [report["id"] for report in (await risk.get("/imports")).json()] == [ids[1], newest["id"]]
 
 
 async def test_a_report_lists_the_first_ten_thousand_errors_and_counts_all(risk: AsyncClient) -> None:
