@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from uuid import uuid4
@@ -18,6 +19,7 @@ from tqdm import tqdm
 _PIECE_BYTES: Final = 1 << 16
 _CONTENT_TYPES: Final = {".csv": "text/csv", ".jsonl": "application/jsonl", ".ndjson": "application/jsonl"}
 _RETRY_SECONDS: Final = (1, 2, 5, 10, 20)
+_LONGEST_PAUSE_SECONDS: Final = 600
 _SHOWN_ERRORS: Final = 50
 _EPILOG: Final = """
 columns (the first row, or the members of the first JSON object, names them):
@@ -41,7 +43,7 @@ def main() -> None:
     options = _parse_arguments()
     try:
         with httpx.Client(base_url=options.url, timeout=httpx.Timeout(30, read=3600)) as http:
-            http.headers["Authorization"] = f"Bearer {_token(http)}"
+            _log_in(http)
             report = _import(http, options)
     except httpx.TransportError as error:
         _end(f"{options.url} does not answer: {error}", 3)
@@ -95,32 +97,59 @@ def _content_type(file: Path) -> str | None:
     return _CONTENT_TYPES.get(suffix)
 
 
-def _token(http: httpx.Client) -> str:
-    """Return an access token: the given one, or a new one."""
-    environment = os.environ  # noqa: TID251 - a client of the service, which has no settings
-    if token := environment.get("RISK_TOKEN"):
-        return token
-    username = environment.get("RISK_USERNAME") or input("User: ")
-    password = environment.get("RISK_PASSWORD") or getpass.getpass()
-    form = {"grant_type": "password", "username": username, "password": password}
-    return str(_checked(http.post("/auth/token", data=form)).json()["access_token"])
+def _log_in(http: httpx.Client) -> None:
+    """Let requests carry an access token: the given one, or a new one."""
+    token = _given("RISK_TOKEN")
+    if token is None:
+        token = str(_checked(http.post("/auth/token", data=_password_form())).json()["access_token"])
+    http.headers["Authorization"] = f"Bearer {token}"
+
+
+@cache
+def _password_form() -> dict[str, str]:
+    """Return what logs in; whoever has to be asked is asked once."""
+    username = _given("RISK_USERNAME") or input("User: ")
+    password = _given("RISK_PASSWORD") or getpass.getpass()
+    return {"grant_type": "password", "username": username, "password": password}
+
+
+def _given(name: str) -> str | None:
+    return os.environ.get(name) or None  # noqa: TID251 - a client of the service, which has no settings
 
 
 def _import(http: httpx.Client, options: argparse.Namespace) -> dict[str, Any]:
     """Send the file until the service takes it; each time under the same key, so it is imported once."""
     for seconds in (*_RETRY_SECONDS, None):
+        wanted = 0
         try:
-            response = _send(http, options)
+            response = _send_as_user(http, options)
         except httpx.TransportError:
             if seconds is None:
                 raise
         else:
             if seconds is None or response.status_code not in {429, 503}:
                 return dict(_checked(response).json())
+            wanted = _wanted_seconds(response)
         assert seconds is not None, "the last attempt returns or raises"
-        print(f"no answer yet; again in {seconds} s under the key {options.key}", file=sys.stderr)
-        time.sleep(seconds)
+        pause = max(seconds, wanted)
+        print(f"no answer yet; again in {pause} s under the key {options.key}", file=sys.stderr)
+        time.sleep(pause)
     raise AssertionError("unreachable")
+
+
+def _wanted_seconds(response: httpx.Response) -> int:
+    """Return how long the service wants to be left alone, at most ten minutes; 0 where it does not say."""
+    text = response.headers.get("Retry-After", "")
+    return min(int(text), _LONGEST_PAUSE_SECONDS) if text.isdecimal() else 0
+
+
+def _send_as_user(http: httpx.Client, options: argparse.Namespace) -> httpx.Response:
+    """Send the file; where the token has expired meanwhile, log in and send it again."""
+    response = _send(http, options)
+    if response.status_code == httpx.codes.UNAUTHORIZED and _given("RISK_TOKEN") is None:
+        _log_in(http)
+        response = _send(http, options)
+    return response
 
 
 def _send(http: httpx.Client, options: argparse.Namespace) -> httpx.Response:
