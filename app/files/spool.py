@@ -11,6 +11,9 @@ from app.errors import InvalidInputError, TooLargeError
 #: Decompressed at a time, so that a bomb is seen before it bursts.
 _PIECE_BYTES: Final = 1 << 20
 _GZIP: Final = 31
+#: Members of a compressed file, each of which costs time however little it holds; a gigabyte by bgzip, which begins one
+#: every 64 kB, has fewer.
+_MOST_MEMBERS: Final = 20_000
 #: A reader holds a batch of lines in memory, whatever their length.
 _MOST_LINE_BYTES: Final = 1 << 18
 
@@ -29,6 +32,7 @@ class Spool:
         self._sha = hashlib.sha256()
         self._most_bytes = most_bytes
         self._line_bytes = 0
+        self._members = 1
         self._gzip = zlib.decompressobj(_GZIP) if is_gzip else None
 
     def __enter__(self) -> Self:
@@ -48,7 +52,7 @@ class Spool:
 
         Raises:
             TooLargeError: the file is larger than it may be, once decompressed.
-            InvalidInputError: it is not what gzip makes.
+            InvalidInputError: it is not what gzip makes, or a line of it is too long.
         """
         while data and self._gzip is not None:
             try:
@@ -57,7 +61,7 @@ class Spool:
                 raise InvalidInputError("The body is not compressed by gzip.") from error
             data = self._gzip.unconsumed_tail or self._gzip.unused_data
             if self._gzip.eof and data:
-                self._gzip = zlib.decompressobj(_GZIP)  # a file may be several, one behind the other
+                self._gzip = self._next_member()
         if self._gzip is None:
             self._keep(data)
 
@@ -72,6 +76,13 @@ class Spool:
             raise InvalidInputError("The compressed body ends in the middle.")
         self.file.flush()
         self.file.seek(0)
+
+    def _next_member(self) -> "zlib._Decompress":
+        """Return what decompresses the next member: a file may be several, one behind the other."""
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            raise InvalidInputError(f"The body is more than {_MOST_MEMBERS} gzip files, one behind the other.")
+        return zlib.decompressobj(_GZIP)
 
     def _keep(self, data: bytes) -> None:
         self.size_bytes += len(data)

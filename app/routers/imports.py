@@ -73,9 +73,13 @@ def get_layout(
     Return how the file is to be read.
 
     Raises:
-        InvalidInputError: it is of a type that cannot be.
+        InvalidInputError: it is of a type that cannot be, or a column is to be two.
     """
-    mapping = dict(pair.split(":", 1) for pair in column or ())
+    pairs = [pair.split(":", 1) for pair in column or ()]
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        what = "names one of our columns twice"
+        raise InvalidInputError(f"column {what}.", faults=[Fault(where=("query", "column"), what=what)])
     return Layout(kind=kind, form=_format(request), preset=preset, mapping=mapping, client_id=client_id)
 
 

@@ -55,6 +55,7 @@ async def test_a_bomb_is_refused(risk: AsyncClient, limit: Callable[[int], None]
     [
         (b"not gzip", {"Content-Encoding": "gzip"}, 422),
         (gzip.compress(b"clientId,symbol" * 100)[:-9], {"Content-Encoding": "gzip"}, 422),
+        (gzip.compress(b"") * 20_001, {"Content-Encoding": "gzip"}, 422),
         (b"a", {"Content-Encoding": "br"}, 422),
         (b"a", {"Content-Type": "application/json"}, 422),
         (b"x" * (5 << 20), {}, 422),  # a line without an end
@@ -173,3 +174,12 @@ async def test_clients_import_and_export_nothing(login_as: LoginAs, risk: AsyncC
 
     assert (await own.post("/imports", params=POSITIONS, content=HEADER, headers=CSV)).status_code == 403
     assert (await own.get("/exports/clients")).status_code == 403
+
+
+async def test_one_of_our_columns_cannot_be_two_of_theirs(risk: AsyncClient) -> None:
+    parameters = {"kind": "positions", "column": ["symbol:Ticker", "symbol:Symbol"]}
+
+    response = await risk.post("/imports", params=parameters, content=b"a", headers=CSV)
+
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"loc": ["query", "column"], "msg": "names one of our columns twice"}]
