@@ -24,6 +24,8 @@ _KEPT_WEBHOOK: Final = 1
 #: Held by the seeded clients, whose margin needs its price; another one may be forgotten.
 _KEPT_STOCK: Final = "AAPL"
 _FORGOTTEN_STOCK: Final = "NVDA"
+#: Of every kind one that exists, by path parameter.
+_THERE: Final = {"clientId": 1, "importId": 1, "symbol": _KEPT_STOCK, "webhookId": _KEPT_WEBHOOK}
 #: What a number or a symbol must be beyond what JSON Schema says without rounding errors of its own.
 _RULES: Final = re.compile(
     r"decimal places|significant digits|out of( its)? bounds|account too large|is a currency pair|lies in the past"
@@ -74,6 +76,8 @@ def as_file(_context: schemathesis.SerializationContext, value: object) -> bytes
 def before_call(_context: schemathesis.HookContext, case: _Case, kwargs: dict[str, Any]) -> None:
     """Keep the users that this run needs; make good data good beyond what the document can say."""
     name = case.operation.definition.raw["operationId"]
+    if case.method == "GET" and _is_positive(case) and next(_turns) % 2 == 0:
+        case.path_parameters |= {key: value for key, value in _THERE.items() if key in case.path_parameters}
     _spare(name, case)
     if name in {"create_token", "refresh_token"} and _is_well_formed(case) and next(_turns) % 2 == 0:
         if name == "create_token":

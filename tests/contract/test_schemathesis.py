@@ -34,7 +34,7 @@ def run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str
         "ANSWERS_FILE": str(folder / "answers"),
     }
     options = ["--max-examples", _EXAMPLES, "--seed", "1", "--generation-deterministic"]
-    options += ["--continue-on-failure", "--no-color", "--workers", "2", "--report", "json"]
+    options += ["--continue-on-failure", "--no-color", "--workers", "1", "--report", "json"]
     options += ["--report-json-path", str(folder / "report.json")]
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", *options]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
