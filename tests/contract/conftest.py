@@ -20,7 +20,7 @@ async def server_database(database_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def server(server_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve for the run, limits wide, with clients 1 to 3, their positions, and the users that tests call as."""
+    """Serve for the run, limits wide, with clients 1 to 4, their positions, and the users that tests call as."""
     folder = tmp_path_factory.mktemp("server")
     with Standin() as standin:
         for symbol, price in PRICES.items():
@@ -38,18 +38,18 @@ def server(server_database: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def _seed(server: Server) -> None:
-    """Store what the document's examples speak of: users 2 to 4, clients 1 to 3, AAPL, two webhooks."""
+    """Store what the document's examples speak of: users 2 to 4, clients 1 to 4, AAPL, two webhooks."""
     with server.caller() as http:
         for name in ("leaver", "comer", "changed"):
             user = {"username": name, "role": "risk", "password": PASSWORD}
             http.post("/users", json=user).raise_for_status()
         for _ in range(2):
             http.post("/webhooks", json={"url": "http://127.0.0.1:65535/"}).raise_for_status()
-        for name in ("Ada", "Grace", "Edsger"):
-            http.post("/clients", json={"name": name, "loan": 1000}).raise_for_status()
-        loan = "id,loan\n1,1000\n"
+        for name, loan in (("Ada", 1000), ("Grace", 1000), ("Edsger", 1000), ("Barbara", 0)):
+            http.post("/clients", json={"name": name, "loan": loan}).raise_for_status()
+        loans = "id,loan\n1,1000\n"
         headers = {"Content-Type": "text/csv"}
-        http.post("/imports", params={"kind": "clients"}, headers=headers, content=loan).raise_for_status()
+        http.post("/imports", params={"kind": "clients"}, headers=headers, content=loans).raise_for_status()
         for symbol in PRICES:
             http.get(f"/stocks/{symbol}").raise_for_status()
             for client_id in () if symbol == NOT_HELD else (1, 2):

@@ -19,6 +19,9 @@ _ANSWERS: Final = Path(os.environ["ANSWERS_FILE"])  # noqa: TID251 - likewise
 #: The admin, who calls, and the users who log in and out: no case may change them; it changes the last one instead.
 _KEPT_USERS: Final = {1.0, 2.0, 3.0}
 _CHANGED_USER: Final = 4
+#: Whom the other cases speak of; the last client, who has nothing, is deleted instead.
+_KEPT_CLIENTS: Final = {1.0, 2.0, 3.0}
+_DELETED_CLIENT: Final = 4
 #: Gets the events of the seeded clients.
 _KEPT_WEBHOOK: Final = 1
 #: Held by the seeded clients, whose margin needs its price; another one may be forgotten.
@@ -98,6 +101,9 @@ def _spare(name: str, case: _Case) -> None:
     """Turn what would change or delete a record that this run needs to another one."""
     if name == "update_user" and _as_number(case.path_parameters.get("userId")) in _KEPT_USERS:
         case.path_parameters["userId"] = _CHANGED_USER
+    if name == "delete_client" and _as_number(case.path_parameters.get("clientId")) in _KEPT_CLIENTS:
+        case.path_parameters["clientId"] = _DELETED_CLIENT
+        case.headers.pop("If-Match", None)
     if name == "delete_webhook" and _as_number(case.path_parameters.get("webhookId")) == _KEPT_WEBHOOK:
         case.path_parameters["webhookId"] = _KEPT_WEBHOOK + 1
     if name == "forget_stock" and case.path_parameters.get("symbol") == _KEPT_STOCK:
