@@ -1,6 +1,7 @@
 """The book: totals, counts by state, and clients ranked by urgency."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -67,20 +68,20 @@ class Page:
 async def summarise(valued: Valued, page: Page) -> BookSummary:
     """Return totals and one page; names and distances are computed for the clients of the page alone."""
     found = await asyncio.to_thread(_find, valued, page)
-    report, book = valued.report, valued.holdings.book
+    book, counts, sums = valued.holdings.book, found.counts, found.sums
     names = await _names([int(book.client_ids[row]) for row in found.rows])
     return BookSummary(
         timestamp=datetime.now(UTC),
         policy=valued.policy,
         clients=len(book.client_ids),
-        calls=int(np.count_nonzero(valued.states == ranking.CODES[State.CALL])),
-        warnings=int(np.count_nonzero(valued.states == ranking.CODES[State.WARNING])),
-        incomplete=int(np.count_nonzero(valued.states == ranking.CODES[State.INCOMPLETE])),
-        portfolio_value=money(report.portfolio_value.sum(where=report.complete)),
-        loan_amount=money(book.loan.sum(where=report.complete)),
-        net_equity=money(report.net_equity.sum(where=report.complete)),
-        margin_requirement=money(report.margin_requirement.sum(where=report.complete)),
-        margin_shortfall=money(report.margin_shortfall.sum(where=report.complete)),
+        calls=counts[State.CALL],
+        warnings=counts[State.WARNING],
+        incomplete=counts[State.INCOMPLETE],
+        portfolio_value=sums[0],
+        loan_amount=sums[1],
+        net_equity=sums[2],
+        margin_requirement=sums[3],
+        margin_shortfall=sums[4],
         items=[
             _item(valued, int(row), names, drop=_known(drop), rise=_known(rise))
             for row, drop, rise in zip(found.rows, found.near.drop, found.near.rise, strict=True)
@@ -91,20 +92,40 @@ async def summarise(valued: Valued, page: Page) -> BookSummary:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The rows of a page, how near each is to its boundaries, and where the next page begins."""
+    """
+    What takes long: counts by state, sums over complete clients, and a page.
 
+    The sums are value, loan, equity, requirement and shortfall. Of the page: its rows, how near each is to its
+    boundaries, and where the next one begins.
+    """
+
+    counts: Mapping[State, int]
+    sums: Sequence[Decimal]
     rows: NDArray[np.int64]
     near: Distances
     next: Cursor | None
 
 
 def _find(valued: Valued, page: Page) -> _Found:
-    """Return the clients of a page. CPU-bound."""
+    """Return totals and the clients of a page. CPU-bound."""
     ids, keys = valued.holdings.book.client_ids, _keys(valued, page.sort)
     wanted = np.ones(len(keys), np.bool_) if page.state is None else valued.states == ranking.CODES[page.state]
     rows = ranking.page(keys, ids, wanted, after=page.after, limit=page.limit)
     further = Cursor(float(keys[rows[-1]]), int(ids[rows[-1]])) if len(rows) == page.limit else None
-    return _Found(rows, valued.distances_of(rows), further)
+    counts = np.bincount(valued.states, minlength=len(State)).tolist()
+    by_state = dict(zip(State, counts, strict=True))
+    return _Found(by_state, _sums(valued), rows, valued.distances_of(rows), further)
+
+
+def _sums(valued: Valued) -> list[Decimal]:
+    """Return portfolio value, loan, equity, requirement and shortfall of the complete clients together."""
+    report, complete = valued.report, valued.report.complete
+    columns = (
+        report.portfolio_value, valued.holdings.book.loan, report.net_equity, report.margin_requirement,
+        report.margin_shortfall,
+    )  # fmt: skip
+    where = True if complete.all() else complete  # a mask makes a sum several times as long
+    return [money(column.sum(where=where)) for column in columns]
 
 
 def _keys(valued: Valued, sort: Sort) -> NDArray[np.float64]:
