@@ -10,7 +10,9 @@ from app.routers.etags import TAG, ExpectedDep, ExpectedOrNewDep, KnownDep, tagg
 from app.routers.once import once
 from app.schemas.position import PositionIn, PositionOut, PositionsOut, TradeIn, TradeOut
 from app.services import positions as positions_service
-from app.services.positions import PositionRecord, Trade
+from app.services import trades as trades_service
+from app.services.positions import PositionRecord
+from app.services.trades import Trade
 
 router = APIRouter(prefix="/positions", tags=["positions"])
 
@@ -84,7 +86,7 @@ async def delete_position(client_id: ClientId, symbol: Symbol, caller: StaffDep,
 
 async def get_trade(body: TradeIn, _: StaffDep, provider: ProviderDep, settings: SettingsDep) -> Trade:
     """Return the trade, of a stock whose price is known: the source is asked here, before any transaction."""
-    await positions_service.ensure_priced(body.symbol, provider=provider, base_currency=settings.base_currency)
+    await trades_service.ensure_priced(body.symbol, provider=provider, base_currency=settings.base_currency)
     return Trade(symbol=body.symbol, quantity=body.quantity, price=body.price)
 
 
@@ -104,7 +106,7 @@ async def create_trade(
     settings: SettingsDep,
 ) -> TradeOut:
     """Change quantity, average cost and loan together: loan += quantity x price x fx."""
-    booked = await positions_service.book_trade(
+    booked = await trades_service.book_trade(
         client_id, trade, provider=provider, base_currency=settings.base_currency, caller=caller
     )
     position = _position(booked.position) if booked.position else None

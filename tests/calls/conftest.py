@@ -16,11 +16,13 @@ from app.policies.load import builtin_policy
 from app.services import call_review
 from app.services import clients as clients_service
 from app.services import positions as positions_service
+from app.services import trades as trades_service
 from app.services.access import Caller
 from app.services.call_review import Reviewed
 from app.services.case import CallTerms, CallType
 from app.services.explain import Terms
-from app.services.positions import PositionRecord, Trade
+from app.services.positions import PositionRecord
+from app.services.trades import Trade
 from tests.fakes import FakeProvider
 
 DESK = Caller(user_id=0, username="desk", role=Role.RISK)
@@ -79,7 +81,7 @@ class Desk:
         )
 
     async def trade(self, client_id: int, symbol: str, quantity: str, price: str) -> None:
-        await positions_service.book_trade(
+        await trades_service.book_trade(
             client_id,
             Trade(symbol=symbol, quantity=Decimal(quantity), price=Decimal(price)),
             provider=self.provider,
