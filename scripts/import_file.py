@@ -108,8 +108,11 @@ def _log_in(http: httpx.Client) -> None:
 @cache
 def _password_form() -> dict[str, str]:
     """Return what logs in; whoever has to be asked is asked once."""
-    username = _given("RISK_USERNAME") or input("User: ")
-    password = _given("RISK_PASSWORD") or getpass.getpass()
+    try:
+        username = _given("RISK_USERNAME") or input("User: ")
+        password = _given("RISK_PASSWORD") or getpass.getpass()
+    except EOFError:
+        raise _FailedError("there is nobody to ask: set RISK_TOKEN, or RISK_USERNAME and RISK_PASSWORD", 2) from None
     return {"grant_type": "password", "username": username, "password": password}
 
 

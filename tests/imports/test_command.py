@@ -75,7 +75,13 @@ def run(service: Service, folder: Path, **who: str) -> subprocess.CompletedProce
     file.write_text("id,name\n1,Ada\n")
     command: list[str | Path] = [sys.executable, ROOT / "scripts" / "import_file.py", "clients", file]
     return subprocess.run(
-        [*command, "--url", service.url], env=who, capture_output=True, text=True, check=False, timeout=60
+        [*command, "--url", service.url],
+        env=who,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -113,3 +119,12 @@ def test_the_service_says_how_long_to_wait(service: Service, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     (_, _, first), (_, _, second) = service.files
     assert second - first >= 3
+
+
+@pytest.mark.parametrize("who", [{}, {"RISK_PASSWORD": "a password"}], ids=["nothing", "no user"])
+def test_where_nobody_can_be_asked_it_says_what_to_set(service: Service, tmp_path: Path, who: dict[str, str]) -> None:
+    done = run(service, tmp_path, **who)
+
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("there is nobody to ask: set RISK_TOKEN, or RISK_USERNAME and RISK_PASSWORD")
+    assert service.logins == 0
