@@ -1,4 +1,4 @@
-"""Books made of other books: some of the clients, or some of them replaced. Columns in, new columns out."""
+"""Some of the clients of a book: which, and a book of them. Columns in, new columns out."""
 
 from dataclasses import replace
 
@@ -29,47 +29,11 @@ def take(book: Book, rows: Int64) -> Book:
     )
 
 
-def merge(kept: Book, rows: Int64, fresh: Book) -> tuple[Book, Int64]:
-    """
-    Return the clients `rows` of `kept` and all clients of `fresh`, by id, and where each came from.
-
-    Both books have the same symbols; no client is in both. The second value is, per row of the result, an index into
-    `rows`, or, counted from `len(rows)` on, a row of `fresh`. Cost: O(C + P).
-    """
-    assert kept.symbols == fresh.symbols, "merged books have the same symbols"
-    client_ids = np.concatenate([kept.client_ids[rows], fresh.client_ids])
-    order = np.argsort(client_ids, kind="stable")
-    counts = np.concatenate([np.diff(kept.offsets)[rows], np.diff(fresh.offsets)])[order]
-    offsets = _offsets(counts)
-    start = np.empty(len(order), np.int64)
-    start[order] = offsets[:-1]  # per source row, where its positions go
-    symbol_index, quantity = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.int64)
-    target = (symbol_index, quantity)
-    split, every = len(rows), np.arange(len(fresh.client_ids))
-    copy_positions(kept.offsets, kept.symbol_index, kept.quantity, rows, start[:split], *target)
-    copy_positions(fresh.offsets, fresh.symbol_index, fresh.quantity, every, start[split:], *target)
-    merged = Book(
-        client_ids=client_ids[order],
-        offsets=offsets,
-        symbol_index=symbol_index,
-        quantity=quantity,
-        loan=np.concatenate([kept.loan[rows], fresh.loan])[order],
-        client_rate=np.concatenate([kept.client_rate[rows], fresh.client_rate])[order],
-        symbols=kept.symbols,
-    )
-    return merged, order
-
-
 def holders(book: Book, symbols: Bool) -> Int64:
     """Return the row numbers of the clients that hold one of the (S,) marked symbols. Cost: O(P)."""
     held = np.zeros(len(book.client_ids), np.bool_)
     mark_holders(book.offsets, book.symbol_index, symbols, held)
     return np.flatnonzero(held)
-
-
-def renumbered(book: Book, symbols: tuple[str, ...], index: Int32) -> Book:
-    """Return the book over other symbols; `index` (S,) says where each of the book's own stands among them."""
-    return replace(book, symbols=symbols, symbol_index=index[book.symbol_index])
 
 
 def _offsets(counts: Int64) -> Int64:

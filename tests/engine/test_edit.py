@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.book import Book
-from app.engine.edit import holders, merge, renumbered, take
+from app.engine.edit import holders, take
 
 SYMBOLS = tuple("ABCDE")
 Holdings = dict[int, dict[int, int]]
@@ -51,19 +51,6 @@ def test_some_clients_keep_what_they_hold(clients: Holdings, random: np.random.G
     assert clients_of(taken) == {client: clients[client] for client in ids}
 
 
-@given(holdings, holdings)
-def test_replaced_clients_stand_in_order_among_the_kept(old: Holdings, new: Holdings) -> None:
-    kept, fresh = book_of(old), book_of(new)
-    rows = np.flatnonzero(~np.isin(kept.client_ids, fresh.client_ids))
-
-    merged, origin = merge(kept, rows, fresh)
-
-    assert clients_of(merged) == old | new
-    assert merged.client_ids.tolist() == sorted(old | new)
-    sources = np.concatenate([kept.client_ids[rows], fresh.client_ids])
-    assert sources[origin].tolist() == merged.client_ids.tolist()
-
-
 @given(holdings, st.sets(st.integers(0, 4)))
 def test_holders_are_those_that_hold_a_marked_symbol(clients: Holdings, marked: set[int]) -> None:
     flags = np.array([symbol in marked for symbol in range(5)])
@@ -71,9 +58,3 @@ def test_holders_are_those_that_hold_a_marked_symbol(clients: Holdings, marked: 
     rows = holders(book_of(clients), flags)
 
     assert rows.tolist() == [row for row, client in enumerate(sorted(clients)) if clients[client].keys() & marked]
-
-
-def test_a_book_over_more_symbols_holds_the_same() -> None:
-    wider = renumbered(book_of({1: {0: 5, 4: 7}}), ("A", "AA", "B", "C", "D", "E"), np.array([0, 2, 3, 4, 5], np.int32))
-
-    assert [wider.symbols[index] for index in wider.symbol_index] == ["A", "E"]
