@@ -1,6 +1,5 @@
 """A response that never has to end: pings, a deadline for each write, a last event that says where to resume."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -8,9 +7,10 @@ from typing import Final
 
 import structlog
 from starlette.responses import StreamingResponse
-from starlette.types import Message, Send
+from starlette.types import Send
 
 from app.routers.event_wire import as_ping, as_sse
+from app.routers.limits import in_time
 from app.services.stream import BYE, Stream, StreamEvent
 
 PING_SECONDS: Final = 15.0
@@ -35,13 +35,8 @@ class EventStreamResponse(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         """Send what comes, unless the reader takes nothing any more."""
-
-        async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await send(message)
-
         try:
-            await super().stream_response(send_in_time)
+            await super().stream_response(in_time(send, seconds=WRITE_SECONDS))
         except TimeoutError:
             _log.info("stream cut off: its reader takes nothing")
 

@@ -1,6 +1,5 @@
 """Exports: files out, as an import takes them in."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, Final
@@ -8,11 +7,12 @@ from typing import Annotated, Any, Final
 import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.files import Format, Kind
 from app.routers.deps import StaffDep
 from app.routers.errors import problems
+from app.routers.limits import in_time
 from app.services import exports as exports_service
 from app.services.turns import Turns
 
@@ -52,13 +52,8 @@ class FileResponse(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         """Send what comes; a reader that takes nothing is cut off, and sees that the file has no end."""
-
-        async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await send(message)
-
         try:
-            await super().stream_response(send_in_time)
+            await super().stream_response(in_time(send, seconds=WRITE_SECONDS))
         except TimeoutError:
             _log.warning("export cut off: its reader takes nothing")
 

@@ -1,10 +1,11 @@
-"""How much a request may send, and which ones have no deadline."""
+"""How much a request may send, which ones have no deadline, and how long a reader may take nothing."""
 
+import asyncio
 from typing import Final
 
 from fastapi import Request
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.routers import errors
 
@@ -42,3 +43,13 @@ def content_length(scope: Scope) -> int:
     """Return what the client says it will send; chunked bodies are counted as they come."""
     text = dict(scope["headers"]).get(b"content-length", b"0")
     return int(text) if text.isdigit() else 0
+
+
+def in_time(send: Send, *, seconds: float) -> Send:
+    """Return `send` with a time for each message; a reader that takes nothing for so long is a TimeoutError."""
+
+    async def send_in_time(message: Message) -> None:
+        async with asyncio.timeout(seconds):
+            await send(message)
+
+    return send_in_time
