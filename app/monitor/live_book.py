@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from tortoise import connections
 
 from app import metrics
-from app.engine.book import Book
-from app.engine.edit import holders
-from app.services.book import Holdings
 from app.services.book_read import read_book, read_clients, read_symbols
 from app.services.copy import snapshot
-from app.services.valued import Valuation, Valued, revalued, rows_of, value, with_clients, with_symbols
+from app.services.renewal import Renewal, renewed, with_symbols
+from app.services.spare import Spares
+from app.services.valued import Valuation, Valued, value
 from app.symbols import is_fx_symbol
 
 #: More touched clients than this, and loading everything is faster.
@@ -63,16 +62,6 @@ class _Seen:
     applied: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What of the book was read anew: symbols, (S,) which differ, and clients, of whom `fresh` has those that exist."""
-
-    holdings: Holdings
-    marked: NDArray[np.bool_]
-    clients: frozenset[int]
-    fresh: Book | None
-
-
 class LiveBook:
     """
     A book source whose columns are resident.
@@ -90,6 +79,7 @@ class LiveBook:
         #: The look at the database that has not begun; who comes meanwhile waits for it too.
         self._next: asyncio.Task[Valued] | None = None
         self._valued: Valued | None = None
+        self._spares = Spares()
         self._seen = _Seen(0, frozenset())
         self._looked_at = 0.0
         self._listeners: list[Callable[[Update], None]] = []
@@ -156,7 +146,7 @@ class LiveBook:
             await self._load()
             return
         with metrics.REVALUATION_SECONDS.labels("touched").time():
-            update = await asyncio.to_thread(_updated, before, part)
+            update = await asyncio.to_thread(_updated, before, part, self._spares)
         self._publish(update, seen)
 
     async def _read(
@@ -165,7 +155,7 @@ class LiveBook:
         before: Valued,
         clients: frozenset[int],
         symbols: frozenset[str] | None,
-    ) -> _Part:
+    ) -> Renewal:
         """Read some clients and symbols anew."""
         known = before.holdings.book.symbols
         asked = set(known) if symbols is None or any(map(is_fx_symbol, symbols)) else set(symbols).intersection(known)
@@ -176,7 +166,7 @@ class LiveBook:
             holdings, marked = with_symbols(holdings, table)
         index = {symbol: position for position, symbol in enumerate(holdings.book.symbols)}
         fresh = await read_clients(connection, clients, index=index) if clients else None
-        return _Part(holdings, marked, clients, fresh)
+        return Renewal(holdings, marked, clients, fresh)
 
     def _publish(self, update: Update, seen: _Seen) -> None:
         """Make the update current, with what it has seen, in one step: who is cancelled before leaves all as it was."""
@@ -218,14 +208,6 @@ async def _held_by(connection: Any, clients: frozenset[int]) -> set[str]:  # noq
     return {row["symbol"] for row in await connection.fetch(query, list(clients))} if clients else set()
 
 
-def _updated(before: Valued, part: _Part) -> Update:
-    """Return the book at new prices, then with new clients; CPU-bound."""
-    after, rows, holdings = before, np.empty(0, np.int64), part.holdings
-    if part.marked.any():
-        rows = holders(holdings.book, part.marked)
-        after = revalued(before, holdings, rows)
-    if part.fresh is None:
-        return Update(before, after, rows)
-    changed, touched = np.array(sorted(part.clients), np.int64), holdings.book.client_ids[rows]
-    after = with_clients(after, holdings, removed=changed, fresh=part.fresh)
-    return Update(before, after, rows_of(after.holdings.book.client_ids, [touched, changed]), part.clients)
+def _updated(before: Valued, renewal: Renewal, spares: Spares) -> Update:
+    after, rows = renewed(before, renewal, spares)
+    return Update(before, after, rows, renewal.clients)

@@ -40,7 +40,7 @@ async def get_margin_book(
     book: BookDep,
 ) -> BookOut:
     """Return totals, counts by state, and clients ranked by urgency."""
-    summary = await book_service.summarise(await book.current(), page)
+    summary = await book_service.summarise(book, page)
     if summary.next is not None:
         link_next(request, response, after=write_cursor(summary.next.key, summary.next.client_id))
     return BookOut.model_validate(summary)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.rows import COMPLETE
 from app.engine.units import PRICE_SCALE
 from app.services import ranking
 from app.services.ranking import State
@@ -50,7 +51,7 @@ def difference(before: Valued, after: Valued) -> Difference:
 def margin_event(valued: Valued, row: int, at: datetime) -> StreamEvent:
     """Return a client's figures, those of `GET /margin/{clientId}` and its state; null where it is incomplete."""
     report, book = valued.report, valued.holdings.book
-    complete = bool(report.complete[row])
+    complete = bool(report.status[row] == COMPLETE)
     data: dict[str, Any] = {
         name: int(getattr(report, name)[row]) / _CENTS if complete else None
         for name in ("portfolio_value", "net_equity", "margin_requirement", "margin_shortfall")
@@ -89,10 +90,8 @@ def most_urgent(valued: Valued, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return at most MOST_MARGINS of some rows, the smallest cushion first; no cushion ranks last."""
     if len(rows) <= MOST_MARGINS:
         return rows
-    wanted = np.zeros(len(valued.states), np.bool_)
-    wanted[rows] = True
-    keys = ranking.cushions(valued.report)
-    return ranking.page(keys, valued.holdings.book.client_ids, wanted, after=None, limit=MOST_MARGINS)
+    keys = ranking.cushions(valued.report, rows)
+    return rows[ranking.first(np.where(np.isnan(keys), np.inf, keys), MOST_MARGINS)]
 
 
 def snapshot(valued: Valued, wanted: Filter, *, currency: str) -> list[StreamEvent]:

@@ -1,8 +1,7 @@
 """The book: totals, counts by state, and clients ranked by urgency."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tortoise import connections
 
-from app.engine.distance import Distances
+from app.engine.rows import COMPLETE
 from app.policies.active import PolicyName
 from app.services import ranking
 from app.services.margin import money
-from app.services.ranking import Cursor, Sort, State
-from app.services.valued import Valued
+from app.services.ranking import Cursor, Ranked, Sort, State
+from app.services.valued import BookSource, Valued
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,89 +64,73 @@ class Page:
     limit: int = 100
 
 
-async def summarise(valued: Valued, page: Page) -> BookSummary:
-    """Return totals and one page; names and distances are computed for the clients of the page alone."""
-    found = await asyncio.to_thread(_find, valued, page)
-    book, counts, sums = valued.holdings.book, found.counts, found.sums
-    names = await _names([int(book.client_ids[row]) for row in found.rows])
+async def summarise(book: BookSource, page: Page) -> BookSummary:
+    """
+    Return totals and one page; names and distances are computed for the clients of the page alone.
+
+    The book is let go of before names are asked for, so that the next one can be made in its memory.
+    """
+    summary = await asyncio.to_thread(_summary, await book.current(), page)
+    names = await _names([item.client_id for item in summary.items])
+    return replace(summary, items=[replace(item, name=names.get(item.client_id, "")) for item in summary.items])
+
+
+def _summary(valued: Valued, page: Page) -> BookSummary:
+    """Return totals and one page, without names. CPU-bound."""
+    totals, found = valued.totals, _ranked(valued, page)
+    near = valued.distances_of(found.rows)
+    items = [
+        _item(valued, row, drop=_known(drop), rise=_known(rise))
+        for row, drop, rise in zip(found.rows.tolist(), near.drop, near.rise, strict=True)
+    ]
     return BookSummary(
         timestamp=datetime.now(UTC),
         policy=valued.policy,
-        clients=len(book.client_ids),
-        calls=counts[State.CALL],
-        warnings=counts[State.WARNING],
-        incomplete=counts[State.INCOMPLETE],
-        portfolio_value=sums[0],
-        loan_amount=sums[1],
-        net_equity=sums[2],
-        margin_requirement=sums[3],
-        margin_shortfall=sums[4],
-        items=[
-            _item(valued, int(row), names, drop=_known(drop), rise=_known(rise))
-            for row, drop, rise in zip(found.rows, found.near.drop, found.near.rise, strict=True)
-        ],
-        next=found.next,
+        clients=len(valued.states),
+        calls=totals.calls,
+        warnings=totals.warnings,
+        incomplete=totals.incomplete,
+        portfolio_value=money(totals.portfolio_value),
+        loan_amount=money(totals.loan_amount),
+        net_equity=money(totals.net_equity),
+        margin_requirement=money(totals.margin_requirement),
+        margin_shortfall=money(totals.margin_shortfall),
+        items=items,
+        next=Cursor(float(found.keys[-1]), items[-1].client_id) if len(items) == page.limit else None,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """
-    What takes long: counts by state, sums over complete clients, and a page.
-
-    The sums are value, loan, equity, requirement and shortfall. Of the page: its rows, how near each is to its
-    boundaries, and where the next one begins.
-    """
-
-    counts: Mapping[State, int]
-    sums: Sequence[Decimal]
-    rows: NDArray[np.int64]
-    near: Distances
-    next: Cursor | None
+def _ranked(valued: Valued, page: Page) -> Ranked:
+    """Return the clients of a page."""
+    code = None if page.state is None else ranking.CODES[page.state]
+    return ranking.page(
+        valued.holdings.book.client_ids,
+        lambda rows: _keys(valued, page.sort, rows),
+        wanted=None if code is None else lambda rows: valued.states[rows] == code,
+        after=page.after,
+        limit=page.limit,
+    )
 
 
-def _find(valued: Valued, page: Page) -> _Found:
-    """Return totals and the clients of a page. CPU-bound."""
-    ids, keys = valued.holdings.book.client_ids, _keys(valued, page.sort)
-    wanted = np.ones(len(keys), np.bool_) if page.state is None else valued.states == ranking.CODES[page.state]
-    rows = ranking.page(keys, ids, wanted, after=page.after, limit=page.limit)
-    further = Cursor(float(keys[rows[-1]]), int(ids[rows[-1]])) if len(rows) == page.limit else None
-    counts = np.bincount(valued.states, minlength=len(State)).tolist()
-    by_state = dict(zip(State, counts, strict=True))
-    return _Found(by_state, _sums(valued), rows, valued.distances_of(rows), further)
-
-
-def _sums(valued: Valued) -> list[Decimal]:
-    """Return portfolio value, loan, equity, requirement and shortfall of the complete clients together."""
-    report, complete = valued.report, valued.report.complete
-    columns = (
-        report.portfolio_value, valued.holdings.book.loan, report.net_equity, report.margin_requirement,
-        report.margin_shortfall,
-    )  # fmt: skip
-    where = True if complete.all() else complete  # a mask makes a sum several times as long
-    return [money(column.sum(where=where)) for column in columns]
-
-
-def _keys(valued: Valued, sort: Sort) -> NDArray[np.float64]:
-    """Return (C,) what the clients are ranked by, the most urgent smallest; infinite where it is not known."""
+def _keys(valued: Valued, sort: Sort, rows: slice) -> NDArray[np.float64]:
+    """Return what some clients are ranked by, the most urgent smallest; infinite where it is not known."""
     match sort:
         case Sort.SHORTFALL:
-            keys = -valued.report.margin_shortfall.astype(np.float64)
+            keys = -valued.report.margin_shortfall[rows].astype(np.float64)
         case Sort.CUSHION:
-            keys = ranking.cushions(valued.report)
+            keys = ranking.cushions(valued.report, rows)
         case Sort.DISTANCE:
-            keys = np.fmin(valued.distances.drop, valued.distances.rise)
-    return np.where(valued.report.complete & ~np.isnan(keys), keys, np.inf)
+            keys = np.fmin(valued.distances.drop[rows], valued.distances.rise[rows])
+    return np.where((valued.report.status[rows] == COMPLETE) & ~np.isnan(keys), keys, np.inf)
 
 
-def _item(valued: Valued, row: int, names: dict[int, str], *, drop: float | None, rise: float | None) -> BookItem:
+def _item(valued: Valued, row: int, *, drop: float | None, rise: float | None) -> BookItem:
     report, book = valued.report, valued.holdings.book
-    complete = bool(report.complete[row])
-    client_id = int(book.client_ids[row])
+    complete = bool(report.status[row] == COMPLETE)
     gross = int(report.long_market_value[row] - report.short_market_value[row])
     return BookItem(
-        client_id=client_id,
-        name=names.get(client_id, ""),
+        client_id=int(book.client_ids[row]),
+        name="",
         state=list(State)[valued.states[row]],
         portfolio_value=money(report.portfolio_value[row]) if complete else None,
         loan_amount=money(book.loan[row]),

@@ -1,5 +1,6 @@
 """Clients of a report by state and by rank: columns in, row numbers out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -8,8 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.margin import MarginReport
+from app.engine.rows import COMPLETE
 
 RATE_SCALE: Final = 10_000
+#: Clients that are ranked together.
+_BLOCK: Final = 1 << 15
+
+#: Row numbers.
+Rows = slice | NDArray[np.int64]
 
 
 class State(StrEnum):
@@ -56,33 +63,69 @@ def states(report: MarginReport, *, warning_cushion: float) -> NDArray[np.int8]:
     return codes
 
 
-def cushions(report: MarginReport) -> NDArray[np.float64]:
-    """Return (C,) excess as a fraction of gross value; NaN where that is 0 or the client is incomplete."""
-    gross = (report.long_market_value - report.short_market_value).astype(np.float64)
-    gross[~report.complete | (gross == 0)] = np.nan
-    return report.margin_excess / gross
+def cushions(report: MarginReport, rows: Rows) -> NDArray[np.float64]:
+    """Return the excess of some clients as a fraction of gross value; NaN where that is 0 or a client is incomplete."""
+    gross = (report.long_market_value[rows] - report.short_market_value[rows]).astype(np.float64)
+    gross[(report.status[rows] != COMPLETE) | (gross == 0)] = np.nan
+    return report.margin_excess[rows] / gross
+
+
+def first(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Return where the `count` smallest keys are, smallest first; of equal ones those that come first. No full sort."""
+    if len(keys) > count:
+        bound = np.partition(keys, count - 1)[count - 1]
+        below = np.flatnonzero(keys < bound)
+        at = np.concatenate([below, np.flatnonzero(keys == bound)[: count - len(below)]])
+    else:
+        at = np.arange(len(keys))
+    return at[np.argsort(keys[at], kind="stable")]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Row numbers of clients with their keys, the smallest key first, then by id."""
+
+    rows: NDArray[np.int64]
+    keys: NDArray[np.float64]
 
 
 def page(
-    keys: NDArray[np.float64],
     client_ids: NDArray[np.int64],
-    wanted: NDArray[np.bool_],
+    keys: Callable[[slice], NDArray[np.float64]],
     *,
+    wanted: Callable[[slice], NDArray[np.bool_]] | None,
     after: Cursor | None,
     limit: int,
-) -> NDArray[np.int64]:
+) -> Ranked:
     """
-    Return the row numbers of the `limit` wanted clients behind `after`, smallest key first, then by id.
+    Return the `limit` wanted clients behind `after` that rank first.
 
-    `client_ids` rise; a NaN key ranks last. Cost: O(C), no full sort.
+    Clients are looked at in blocks, so that what is computed for them stays in the processor's cache. Cost: O(C).
+
+    Args:
+        client_ids: (C,) rising.
+        keys: of some rows, none of them NaN.
+        wanted: whether some rows may be returned; None = all.
+        after: the last client of the page before.
+        limit: at least 1.
     """
-    keys = np.where(np.isnan(keys), np.inf, keys)
-    if after is not None:
-        wanted = wanted & ((keys > after.key) | ((keys == after.key) & (client_ids > after.client_id)))
-    if np.count_nonzero(wanted) > limit:
-        bound = np.partition(keys[wanted], limit - 1)[limit - 1]
-        below = np.flatnonzero(wanted & (keys < bound))
-        rows = np.concatenate([below, np.flatnonzero(wanted & (keys == bound))[: limit - len(below)]])
-    else:
-        rows = np.flatnonzero(wanted)
-    return rows[np.argsort(keys[rows], kind="stable")]
+    found = Ranked(np.empty(0, np.int64), np.empty(0))
+    for start in range(0, len(client_ids), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        these = keys(block)
+        may = np.ones(len(these), np.bool_) if wanted is None else wanted(block)
+        if after is not None:
+            may = may & ((these > after.key) | ((these == after.key) & (client_ids[block] > after.client_id)))
+        if len(found.rows) == limit:
+            may = may & (these < found.keys[-1])  # of equal ones, those that were found before come first
+        found = _merged(found, np.flatnonzero(may), start, these, limit)
+    return found
+
+
+def _merged(found: Ranked, at: NDArray[np.int64], start: int, keys: NDArray[np.float64], limit: int) -> Ranked:
+    """Return the first of what was found and of some rows `at` of the block that begins at `start`."""
+    if not len(at):
+        return found
+    every = np.concatenate([found.keys, keys[at]])
+    best = first(every, limit)
+    return Ranked(np.concatenate([found.rows, at + start])[best], every[best])

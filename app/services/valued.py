@@ -1,28 +1,23 @@
-"""The valued book: columns with their report, made whole, or from the one before and what changed since."""
+"""The valued book: columns with their report."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.book import Book, Instruments, Prices
+from app.engine.book import Book
 from app.engine.distance import Distances, distances
 from app.engine.edit import take
 from app.engine.margin import MarginReport, margin_report
 from app.policies.active import ActivePolicy, PolicyName
 from app.services import ranking
 from app.services.book import Holdings
-from app.services.book_read import SymbolTable, load_book
-from app.services.splice import spliced, with_replaced
-
-Column = TypeVar("Column", NDArray[np.int64], NDArray[np.bool_])
-
-#: Where more than one in so many clients is touched, valuing all of them is no slower.
-_FEW: Final = 4
+from app.services.book_read import load_book
+from app.services.totals import Totals, totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +45,11 @@ class Valued:
     def policy(self) -> PolicyName:
         """What the figures quote."""
         return self.valuation.policy.name
+
+    @cached_property
+    def totals(self) -> Totals:
+        """Counts and sums, computed when first asked for."""
+        return totals(self.report, self.holdings.book.loan, self.states)
 
     @cached_property
     def distances(self) -> Distances:
@@ -87,51 +87,9 @@ class LoadedBook:
 
 def value(holdings: Holdings, valuation: Valuation) -> Valued:
     """Value every client of a book. CPU-bound."""
-    report = _report(holdings.book, holdings, valuation)
-    return Valued(valuation, holdings, report, _states(report, valuation))
-
-
-def with_symbols(holdings: Holdings, table: SymbolTable) -> tuple[Holdings, NDArray[np.bool_]]:
-    """
-    Return the holdings with these symbols as the table has them, new ones at the end, and (S,) which differ.
-
-    Another dollar rate marks every symbol.
-    """
-    known = {symbol: index for index, symbol in enumerate(holdings.book.symbols)}
-    new = [symbol for symbol in table.symbols if symbol not in known]
-    symbols = holdings.book.symbols + tuple(new)
-    known |= {symbol: len(known) + offset for offset, symbol in enumerate(new)}
-    at = np.array([known[symbol] for symbol in table.symbols], np.int64)
-    marked = np.zeros(len(symbols), np.bool_)
-    old, read = holdings.instruments, table.instruments
-    price = _placed(holdings.prices.price, table.prices.price, at, marked)
-    instruments = Instruments(
-        leverage=_placed(old.leverage, read.leverage, at, marked),
-        marginable=_placed(old.marginable, read.marginable, at, marked),
-        house_rate=_placed(old.house_rate, read.house_rate, at, marked),
-        is_stock=_placed(old.is_stock, read.is_stock, at, marked),
-    )
-    if table.prices.usd_rate != holdings.prices.usd_rate:
-        marked[:] = True
-    book = holdings.book if not new else _over(holdings.book, symbols)
-    return Holdings(book, Prices(price, table.prices.usd_rate), instruments), marked
-
-
-def with_clients(before: Valued, holdings: Holdings, *, removed: NDArray[np.int64], fresh: Book) -> Valued:
-    """
-    Return the book with the clients `fresh` in place of the clients `removed` (rising), who may be gone or new.
-
-    `holdings` are those of `before`, perhaps over more symbols; rows that stay keep their figures.
-    """
-    book, cuts = with_replaced(holdings.book, removed, fresh)
-    valued = _report(fresh, holdings, before.valuation)
-    columns = {
-        field.name: spliced(getattr(before.report, field.name), getattr(valued, field.name), cuts)
-        for field in fields(MarginReport)
-    }
-    states = spliced(before.states, _states(valued, before.valuation), cuts)
-    holdings = Holdings(book, holdings.prices, holdings.instruments)
-    return Valued(before.valuation, holdings, MarginReport(**columns), states)
+    report = margin_report(holdings.book, holdings.prices, holdings.instruments, valuation.policy.rules)
+    states = ranking.states(report, warning_cushion=valuation.warning_cushion)
+    return Valued(valuation, holdings, report, states)
 
 
 def rows_of(client_ids: NDArray[np.int64], wanted: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -145,38 +103,3 @@ def rows_of(client_ids: NDArray[np.int64], wanted: Sequence[NDArray[np.int64]]) 
         rows = np.minimum(np.searchsorted(client_ids, part), len(client_ids) - 1)
         found[rows[client_ids[rows] == part]] = True
     return np.flatnonzero(found)
-
-
-def revalued(before: Valued, holdings: Holdings, rows: NDArray[np.int64]) -> Valued:
-    """Return the book at the prices and instruments of `holdings`, which concern the clients `rows` alone."""
-    if len(rows) * _FEW > len(holdings.book.client_ids):
-        return value(holdings, before.valuation)
-    part = _report(take(holdings.book, rows), holdings, before.valuation)
-    columns = {field.name: getattr(before.report, field.name).copy() for field in fields(MarginReport)}
-    for name, column in columns.items():
-        column[rows] = getattr(part, name)
-    states = before.states.copy()
-    states[rows] = _states(part, before.valuation)
-    return Valued(before.valuation, holdings, MarginReport(**columns), states)
-
-
-def _report(book: Book, holdings: Holdings, valuation: Valuation) -> MarginReport:
-    return margin_report(book, holdings.prices, holdings.instruments, valuation.policy.rules)
-
-
-def _states(report: MarginReport, valuation: Valuation) -> NDArray[np.int8]:
-    return ranking.states(report, warning_cushion=valuation.warning_cushion)
-
-
-def _over(book: Book, symbols: tuple[str, ...]) -> Book:
-    """Return the book over more symbols; its own stay where they are."""
-    return Book(book.client_ids, book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, symbols)
-
-
-def _placed(column: Column, part: Column, at: NDArray[np.int64], marked: NDArray[np.bool_]) -> Column:
-    """Return a column with `part` at `at`, as long as `marked`, and mark what differs or is new."""
-    placed = np.zeros(len(marked), column.dtype)
-    placed[: len(column)] = column
-    marked[at] |= (placed[at] != part) | (at >= len(column))
-    placed[at] = part
-    return placed

@@ -1,0 +1,44 @@
+"""The book in a few numbers: clients by state, and sums over the complete ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.engine.arrays import Int64
+from app.engine.margin import MarginReport
+from app.engine.total import total
+from app.services.ranking import CODES, State
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts over all clients; sums over the complete ones, in cents."""
+
+    calls: int
+    warnings: int
+    incomplete: int
+    portfolio_value: int
+    loan_amount: int
+    net_equity: int
+    margin_requirement: int
+    margin_shortfall: int
+
+
+def totals(report: MarginReport, loan: Int64, states: NDArray[np.int8]) -> Totals:
+    """Return the totals of some clients, exact however large. Cost: O(C)."""
+    status = report.status
+    return Totals(
+        calls=_in(State.CALL, states),
+        warnings=_in(State.WARNING, states),
+        incomplete=_in(State.INCOMPLETE, states),
+        portfolio_value=total(report.portfolio_value, status),
+        loan_amount=total(loan, status),
+        net_equity=total(report.net_equity, status),
+        margin_requirement=total(report.margin_requirement, status),
+        margin_shortfall=total(report.margin_shortfall, status),
+    )
+
+
+def _in(state: State, states: NDArray[np.int8]) -> int:
+    return int(np.count_nonzero(states == CODES[state]))
