@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from app.db import DATABASE_DOWN
 from app.monitor.live_book import LiveBook, Update
-from app.monitor.standing import Standing
+from app.monitor.standing import Attention, Standing
 from app.services import call_review, call_standing, client_states
 from app.services.business_days import close_after
 from app.services.case import CallTerms
-from app.services.valued import Valued, rows_of
+from app.services.valued import rows_of
 
 Item = TypeVar("Item")
 
@@ -77,31 +77,30 @@ class Reviewer:
             recheck: look again at unconfirmed cases too: their prices may be fresh now, and the same.
         """
         async with self._lock:
-            valued = await self._book.current()
-            standing, touched, self._touched = self._standing, self._touched, []
+            standing = self._standing
             assert standing is not None, "started"
-            ids = valued.holdings.book.client_ids
-            rows = np.arange(len(ids)) if touched is None else rows_of(ids, [*touched, self._settled()])
-            if recheck:
-                rows = rows_of(ids, [ids[rows], standing.watched()])
-            await self._attend(valued, standing, rows)
-
-    async def _attend(self, valued: Valued, standing: Standing, rows: NDArray[np.int64]) -> None:
-        """Do what these clients need."""
-        if not len(rows):
-            return
-        needed = await asyncio.to_thread(standing.attention, valued, rows)
-        for clients in _batches(needed.review, _BATCH):
-            await self._review(clients, standing)
-        for part in _batches(needed.follow.items(), _LIGHT_BATCH):
-            followed = dict(part)
-            relieved = await call_review.follow(followed)
-            standing.set_followed(followed)
-            for clients in _batches(relieved, _BATCH):
+            needed = await self._needed(standing, recheck=recheck)
+            for clients in _batches(needed.review, _BATCH):
                 await self._review(clients, standing)
-        for states in map(dict, _batches(needed.states.items(), _LIGHT_BATCH)):
-            await client_states.publish(states, now=await self._terms.clock())
-            standing.set_states(states)
+            for part in _batches(needed.follow.items(), _LIGHT_BATCH):
+                followed = dict(part)
+                relieved = await call_review.follow(followed)
+                standing.set_followed(followed)
+                for clients in _batches(relieved, _BATCH):
+                    await self._review(clients, standing)
+            for states in map(dict, _batches(needed.states.items(), _LIGHT_BATCH)):
+                await client_states.publish(states, now=await self._terms.clock())
+                standing.set_states(states)
+
+    async def _needed(self, standing: Standing, *, recheck: bool) -> Attention:
+        """Return what clients need; the book is let go of, so that a later one can be made in its memory."""
+        valued = await self._book.current()
+        touched, self._touched = self._touched, []
+        ids = valued.holdings.book.client_ids
+        rows = np.arange(len(ids)) if touched is None else rows_of(ids, [*touched, self._settled()])
+        if recheck:
+            rows = rows_of(ids, [ids[rows], standing.watched()])
+        return await asyncio.to_thread(standing.attention, valued, rows)
 
     async def _review(self, client_ids: Sequence[int], standing: Standing) -> None:
         """Review clients together; where that fails, one by one, so that one client never holds up the others."""

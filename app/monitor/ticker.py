@@ -2,34 +2,50 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from weakref import ref
 
 import numpy as np
+from numpy.typing import NDArray
 
+from app.monitor.live_book import LiveBook, Update
 from app.monitor.subscription import Subscription
 from app.services import figures
+from app.services.book_read import index_of
 from app.services.figures import Difference
 from app.services.stream import Filter, StreamEvent
 from app.services.valued import BookSource, Valued
 
 
 class Ticker:
-    """Compares the book with what it was at the last beat, and offers the difference to whom it concerns."""
+    """
+    Compares the book with what it was at the last beat, and offers the difference to whom it concerns.
+
+    Between two beats it remembers which clients a resident book valued again, so that a beat costs what they are.
+    """
 
     def __init__(self, book: BookSource, *, currency: str) -> None:
         self._book = book
         self._currency = currency
+        #: The book as it was told, and a resident one as it was published last.
         self._told: Valued | None = None
+        self._published: Valued | None = None
+        #: Clients that were valued again between the two; None = all.
+        self._touched: list[NDArray[np.int64]] | None = None
         self._snapshots: dict[Filter, list[StreamEvent]] = {}
-        self._snapshots_of: Valued | None = None
+        #: Weakly, so that a later book can be made in its memory.
+        self._snapshots_of: Callable[[], Valued | None] = lambda: None
+        if isinstance(book, LiveBook):
+            book.listen(self._updated)
 
     async def snapshot(self, wanted: Filter) -> list[StreamEvent]:
         """Return the figures of now; many subscribers who want the same get the same objects."""
-        valued = await self._book.current()
-        self._told = self._told or valued
-        if self._snapshots_of is not valued:
-            self._snapshots_of, self._snapshots = valued, {}
+        valued = await self._current()
+        if self._told is None:
+            self._told, self._touched = valued, []
+        if self._snapshots_of() is not valued:
+            self._snapshots_of, self._snapshots = ref(valued), {}
         key = Filter(client_id=wanted.client_id)
         if key not in self._snapshots:
             self._snapshots[key] = figures.snapshot(valued, key, currency=self._currency)
@@ -39,25 +55,38 @@ class Ticker:
         """Offer every figure that is another than at the last beat."""
         wanting = [subscription for subscription in subscriptions if subscription.wish.filter.is_live]
         if not wanting:
-            self._told = self._snapshots_of = None
-            self._snapshots = {}
+            self._told, self._snapshots = None, {}
             return
-        after = await self._book.current()
-        before, self._told = self._told, after
+        after = await self._current()
+        before, touched = self._told, self._touched if after is self._published else None
+        self._told, self._touched = after, []
         if before is None or before is after:
             return
-        found = await asyncio.to_thread(figures.difference, before, after)
+        found = await asyncio.to_thread(figures.difference, before, after, touched)
         by_client: defaultdict[int | None, list[Subscription]] = defaultdict(list)
         for subscription in wanting:
             by_client[subscription.wish.filter.client_id].append(subscription)
         self._offer(before, found, by_client)
+
+    async def _current(self) -> Valued:
+        """Return the newest book: perhaps one that was published just after the one that was waited for."""
+        valued = await self._book.current()
+        return self._published or valued
+
+    def _updated(self, update: Update) -> None:
+        """Remember whom an update of the book touched."""
+        self._published = update.after
+        if self._told is None or update.rows is None:
+            self._touched = None
+        elif self._touched is not None:
+            self._touched.append(update.after.holdings.book.client_ids[update.rows])
 
     def _offer(
         self, before: Valued, found: Difference, by_client: Mapping[int | None, Collection[Subscription]]
     ) -> None:
         """Offer figures to those who follow every client, and to those who follow one."""
         at, after = datetime.now(UTC), found.after
-        index = {symbol: position for position, symbol in enumerate(after.holdings.book.symbols)}
+        index = index_of(after.holdings.book.symbols)
         prices: dict[str, StreamEvent] = {}
 
         def price(symbol: str) -> StreamEvent:

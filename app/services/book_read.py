@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -53,6 +54,40 @@ class SymbolTable:
     instruments: Instruments
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadClients:
+    """Clients as they were read, a row a position; one that does not exist (any more) has none."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def symbols(self) -> set[str]:
+        """What they hold."""
+        return {row["symbol"] for row in self.rows if row["symbol"] is not None}
+
+    def over(self, symbols: tuple[str, ...]) -> Book:
+        """
+        Return them as a book over symbols, which must have all that they hold.
+
+        Raises:
+            KeyError: a symbol that is missing.
+        """
+        index = index_of(symbols)
+        held = [row for row in self.rows if row["symbol"] is not None]
+        first = [row for row, before in zip(self.rows, [None, *self.rows], strict=False) if _is_new(row, before)]
+        ids = np.array([row["client_id"] for row in first], np.int64)
+        holders = np.array([row["client_id"] for row in held], np.int64)
+        return Book(
+            client_ids=ids,
+            offsets=np.append(np.searchsorted(holders, ids), len(held)).astype(np.int64),
+            symbol_index=np.array([index[row["symbol"]] for row in held], np.int32),
+            quantity=np.array([row["quantity"] for row in held], np.int64),
+            loan=np.array([row["loan"] for row in first], np.int64),
+            client_rate=np.array([row["rate"] for row in first], np.int64),
+            symbols=symbols,
+        )
+
+
 async def load_book(*, base_currency: str) -> Holdings:
     """Return every client with its positions, at one moment of the database; see `read_book`."""
     async with snapshot() as connection:
@@ -90,29 +125,15 @@ async def read_symbols(connection: Any, symbols: Collection[str], *, base_curren
     return await _table(connection, rows, base_currency=base_currency)
 
 
-async def read_clients(connection: Any, client_ids: Collection[int], *, index: Mapping[str, int]) -> Book:  # noqa: ANN401
-    """
-    Return some clients as a book over the symbols of `index`, which must have all that they hold.
+async def read_clients(connection: Any, client_ids: Collection[int]) -> ReadClients:  # noqa: ANN401
+    """Return what a snapshot knows of some clients. One Python object per row: for some, not for all."""
+    return ReadClients(await connection.fetch(_SOME_CLIENTS, list(client_ids)))
 
-    A client that does not exist (any more) is left out. One Python object per row: for some, not for all.
 
-    Raises:
-        KeyError: a symbol that `index` lacks.
-    """
-    rows = await connection.fetch(_SOME_CLIENTS, list(client_ids))
-    held = [row for row in rows if row["symbol"] is not None]
-    first = [row for row, before in zip(rows, [None, *rows], strict=False) if _is_new(row, before)]
-    ids = np.array([row["client_id"] for row in first], np.int64)
-    holders = np.array([row["client_id"] for row in held], np.int64)
-    return Book(
-        client_ids=ids,
-        offsets=np.append(np.searchsorted(holders, ids), len(held)).astype(np.int64),
-        symbol_index=np.array([index[row["symbol"]] for row in held], np.int32),
-        quantity=np.array([row["quantity"] for row in held], np.int64),
-        loan=np.array([row["loan"] for row in first], np.int64),
-        client_rate=np.array([row["rate"] for row in first], np.int64),
-        symbols=tuple(index),
-    )
+@lru_cache(maxsize=1)
+def index_of(symbols: tuple[str, ...]) -> Mapping[str, int]:
+    """Return where each symbol is; a book has the same ones for a long time."""
+    return {symbol: index for index, symbol in enumerate(symbols)}
 
 
 async def _table(connection: Any, rows: Sequence[Mapping[str, Any]], *, base_currency: str) -> SymbolTable:  # noqa: ANN401

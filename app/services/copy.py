@@ -10,6 +10,7 @@ from tortoise import connections
 from tortoise.backends.base.client import TransactionalDBClient
 from tortoise.transactions import in_transaction
 
+_BEGIN: Final = "set transaction isolation level repeatable read, read only; set local statement_timeout = 0"
 _HEADER_BYTES: Final = 19
 _TRAILER_BYTES: Final = 2
 #: Rows are read off the wire in pieces of about this size.
@@ -25,8 +26,7 @@ async def snapshot() -> AsyncIterator[Any]:
     async with in_transaction() as transaction:
         connection = transaction._connection  # noqa: SLF001 - COPY is asyncpg's alone
         if not nested:
-            await connection.execute("set transaction isolation level repeatable read, read only")
-            await connection.execute("set local statement_timeout = 0")
+            await connection.execute(_BEGIN)
         yield connection
 
 

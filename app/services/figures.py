@@ -1,6 +1,6 @@
 """Live figures of the stream: prices and margins of a valued book as events, and how two books differ."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,7 +13,7 @@ from app.engine.units import PRICE_SCALE
 from app.services import ranking
 from app.services.ranking import State
 from app.services.stream import Filter, Kind, StreamEvent
-from app.services.valued import Valued
+from app.services.valued import Valued, rows_of
 
 #: Figures at most that a stream of every client gets at once; the most urgent clients come first.
 MOST_MARGINS: Final = 200
@@ -35,17 +35,26 @@ class Difference:
     symbols: frozenset[str]
 
 
-def difference(before: Valued, after: Valued) -> Difference:
-    """Return how two books differ. Cost: O(C + S), CPU-bound."""
+def difference(before: Valued, after: Valued, touched: Sequence[NDArray[np.int64]] | None = None) -> Difference:
+    """
+    Return how two books differ. Cost: what is touched, CPU-bound.
+
+    Args:
+        before: the earlier book.
+        after: the later one.
+        touched: ids of all clients that may differ, in some arrays; None = every client may.
+    """
     old, new = before.holdings.book.client_ids, after.holdings.book.client_ids
-    at = np.searchsorted(old, new)
+    rows = np.arange(len(new)) if touched is None else rows_of(new, touched)
+    at = np.searchsorted(old, new[rows])
     same = at < len(old)
-    rows, at = np.flatnonzero(same), at[same]
-    unchanged = (old[at] == new[rows]) & (before.states[at] == after.states[rows])
+    same[same] = old[at[same]] == new[rows[same]]
+    at, kept = at[same], rows[same]
+    unchanged = before.states[at] == after.states[kept]
     for name in _TOLD:
-        unchanged &= getattr(before.report, name)[at] == getattr(after.report, name)[rows]
-    same[rows] = unchanged
-    return Difference(after, np.flatnonzero(~same), _moved(before, after))
+        unchanged &= getattr(before.report, name)[at] == getattr(after.report, name)[kept]
+    same[same] = unchanged
+    return Difference(after, rows[~same], _moved(before, after))
 
 
 def margin_event(valued: Valued, row: int, at: datetime) -> StreamEvent:

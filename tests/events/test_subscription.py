@@ -80,6 +80,15 @@ def test_a_difference_has_changed_new_and_no_other_clients() -> None:
     assert found.symbols == frozenset()
 
 
+def test_a_difference_is_looked_for_among_the_clients_that_may_differ() -> None:
+    before = _valued({1: 10, 2: 20, 3: 30, 5: 50}, price=100)
+    after = _valued({1: 11, 2: 21, 3: 30, 4: 40}, price=100)
+
+    found = figures.difference(before, after, [np.array([2, 3]), np.array([4, 5])])
+
+    assert after.holdings.book.client_ids[found.rows].tolist() == [2, 4]
+
+
 def test_another_price_changes_its_holders() -> None:
     found = figures.difference(_valued({1: 10, 2: 20}, price=100), _valued({1: 10, 2: 20}, price=101))
 
