@@ -116,12 +116,14 @@ def _keys(valued: Valued, sort: Sort, rows: slice) -> NDArray[np.float64]:
     """Return what some clients are ranked by, the most urgent smallest; infinite where it is not known."""
     match sort:
         case Sort.SHORTFALL:
-            keys = -valued.report.margin_shortfall[rows].astype(np.float64)
+            keys = np.negative(valued.report.margin_shortfall[rows], dtype=np.float64)
         case Sort.CUSHION:
             keys = ranking.cushions(valued.report, rows)
         case Sort.DISTANCE:
             keys = np.fmin(valued.distances.drop[rows], valued.distances.rise[rows])
-    return np.where((valued.report.status[rows] == COMPLETE) & ~np.isnan(keys), keys, np.inf)
+    unknown = valued.report.status[rows] != COMPLETE
+    np.copyto(keys, np.inf, where=unknown if sort is Sort.SHORTFALL else unknown | np.isnan(keys))
+    return keys
 
 
 def _item(valued: Valued, row: int, *, drop: float | None, rise: float | None) -> BookItem:

@@ -17,6 +17,7 @@ _BLOCK: Final = 1 << 15
 
 #: Row numbers.
 Rows = slice | NDArray[np.int64]
+EVERY: Final = slice(None)
 
 
 class State(StrEnum):
@@ -113,11 +114,12 @@ def page(
     for start in range(0, len(client_ids), _BLOCK):
         block = slice(start, start + _BLOCK)
         these = keys(block)
-        may = np.ones(len(these), np.bool_) if wanted is None else wanted(block)
+        # Of equal ones, those that were found before come first.
+        may = these < found.keys[-1] if len(found.rows) == limit else np.ones(len(these), np.bool_)
+        if wanted is not None:
+            may &= wanted(block)
         if after is not None:
-            may = may & ((these > after.key) | ((these == after.key) & (client_ids[block] > after.client_id)))
-        if len(found.rows) == limit:
-            may = may & (these < found.keys[-1])  # of equal ones, those that were found before come first
+            may &= (these > after.key) | ((these == after.key) & (client_ids[block] > after.client_id))
         found = _merged(found, np.flatnonzero(may), start, these, limit)
     return found
 

@@ -13,6 +13,7 @@ from app.services.book import Holdings
 from app.services.book_read import SymbolTable
 from app.services.spare import Change, Spares
 from app.services.splice import with_replaced
+from app.services.totals import totals
 from app.services.valued import Valued, value
 
 Column = TypeVar("Column", NDArray[np.int64], NDArray[np.bool_])
@@ -98,8 +99,13 @@ def _valued(before: Valued, holdings: Holdings, change: Change, spares: Spares) 
         )
         for field in fields(MarginReport)
     }
-    states = spares.changed("states", before.states, change, part.states)
-    return Valued(valuation, holdings, MarginReport(**columns), states)
+    report, states = MarginReport(**columns), spares.changed("states", before.states, change, part.states)
+    if change.keeps(len(before.states)):
+        old = totals(before.report, before.holdings.book.loan, before.states, rows)
+        whole = before.totals.replaced(old, part.totals)
+    else:
+        whole = totals(report, holdings.book.loan, states)
+    return Valued(valuation, holdings, report, states, whole)
 
 
 def _placed(column: Column, part: Column, at: NDArray[np.int64], marked: NDArray[np.bool_]) -> Column:

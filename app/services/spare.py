@@ -54,6 +54,10 @@ class Change:
         """Return a change of some rows of a column that keeps its length."""
         return cls(length, rows, length)
 
+    def keeps(self, length: int) -> bool:
+        """Return whether every row of a column of this length stays where it is."""
+        return self.head == self.length == length
+
 
 class Spares:
     """
@@ -77,7 +81,7 @@ class Spares:
             change: what happens to it.
             values: (K,) of `change.rows`.
         """
-        if len(column) == change.length == change.head and np.array_equal(column[change.rows], values):
+        if change.keeps(len(column)) and np.array_equal(column[change.rows], values):
             return column
         made: Column = self._columns.setdefault(name, _Rooms()).next(column, change, values)
         return made

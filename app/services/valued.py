@@ -40,16 +40,12 @@ class Valued:
     holdings: Holdings
     report: MarginReport
     states: NDArray[np.int8]
+    totals: Totals
 
     @property
     def policy(self) -> PolicyName:
         """What the figures quote."""
         return self.valuation.policy.name
-
-    @cached_property
-    def totals(self) -> Totals:
-        """Counts and sums, computed when first asked for."""
-        return totals(self.report, self.holdings.book.loan, self.states)
 
     @cached_property
     def distances(self) -> Distances:
@@ -89,7 +85,7 @@ def value(holdings: Holdings, valuation: Valuation) -> Valued:
     """Value every client of a book. CPU-bound."""
     report = margin_report(holdings.book, holdings.prices, holdings.instruments, valuation.policy.rules)
     states = ranking.states(report, warning_cushion=valuation.warning_cushion)
-    return Valued(valuation, holdings, report, states)
+    return Valued(valuation, holdings, report, states, totals(report, holdings.book.loan, states))
 
 
 def rows_of(client_ids: NDArray[np.int64], wanted: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
