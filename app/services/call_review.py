@@ -5,6 +5,7 @@ Every decision is made in a transaction in which the client is locked, from its 
 So it may be made twice, or by two processes at once, and is still made once; and a snapshot reproduces its amount.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -221,6 +222,7 @@ async def _step(
     if matter.what is _What.FOLLOW:
         acts = ACTS.intersection(brought.get(matter.standing.id, ()))
         return life.partially_met(matter.standing, matter.shortfall, now=due.now) if acts else None
+    await asyncio.sleep(0)  # an explanation takes milliseconds: others have their turn between two
     seen = Evidence(await explain_account(matter.account, terms=terms.terms), audit_id)
     if matter.what is _What.OPEN:
         return life.opened(matter.account.client_id, matter.type, matter.shortfall, seen, due=due)
