@@ -8,7 +8,7 @@ from app.engine.alone import RESULTS as TRIGGERS
 from app.engine.alone import fill_triggers
 from app.engine.arrays import Bool, Float64, Int64
 from app.engine.book import Book, Instruments, Prices
-from app.engine.margin import margin_report, over_threads, own_rates, symbol_terms
+from app.engine.margin import margin_report, over_threads, own_rates, symbol_terms, usable_price
 from app.engine.quotes import Quotes
 from app.engine.rules import MarginRules
 from app.engine.search import NOWHERE
@@ -93,9 +93,10 @@ def triggers(book: Book, prices: Prices, quotes: Quotes, instruments: Instrument
 
 def _market(book: Book, prices: Prices, instruments: Instruments, rules: MarginRules) -> MarketColumns:
     """Return the columns of `moves.Market`, then the policy's numbers."""
-    price, _, terms = symbol_terms(book, prices, instruments, rules)
-    own_long, own_short = own_rates(book.symbols, instruments.house_rate, rules)
     packed = rules.packed(prices.usd_rate)
+    price = usable_price(prices, packed)
+    terms = symbol_terms(book, price, instruments, rules, packed)
+    own_long, own_short = own_rates(book.symbols, instruments.house_rate, rules)
     kinds = (instruments.leverage, instruments.marginable, own_long, own_short)
     return (price, terms, *kinds, packed.layers, packed.concentration, packed.numbers)
 

@@ -41,10 +41,54 @@ def most_positions(first: int, last: int, offsets: Int64) -> int:
 
 
 @kernel(
-    VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, INT64_3D, FLOAT32_3D, FLOAT64_3D, INT64,
-    INT64_2D, INT8_OUT, INT64_2D_OUT, INT64_2D_OUT,
+    INT, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, FLOAT32_3D, FLOAT64_3D, INT64, INT64_2D,
+    INT8_OUT, INT64_2D_OUT,
 )  # fmt: skip
-def revalue(  # noqa: PLR0913 -- columns
+def estimate(  # noqa: PLR0913 -- columns
+    first: int,
+    last: int,
+    offsets: Int64,
+    symbol_index: Int32,
+    quantity: Int64,
+    loan: Int64,
+    client_rate: Int64,
+    price: Int64,
+    unit: Float64,
+    rates: Float32,
+    floors: Float64,
+    policy: Int64,
+    concentration: Int64,
+    status: Int8,
+    totals: Int64,
+) -> int:
+    """
+    Write the rows of the clients from `first` to `last` that estimates can tell; return how many are UNTOLD.
+
+    `rates` and `floors` are not read under a policy of one rate.
+    """
+    status[first:last] = UNTOLD
+    if policy[FLAT_RATE] >= 0:
+        flat_rows(
+            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, policy[FLAT_RATE], status,
+            totals,
+        )  # fmt: skip
+    else:
+        layered_rows(
+            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, rates, floors, policy,
+            concentration.astype(np.float64), np.empty(most_positions(first, last, offsets)),
+            np.empty((2, MAX_STEPS)), status, totals,
+        )  # fmt: skip
+    untold = 0
+    for c in range(first, last):
+        untold += status[c] == UNTOLD
+    return untold
+
+
+@kernel(
+    VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, INT64_3D, INT64, INT64_2D, INT8_OUT,
+    INT64_2D_OUT, INT64_2D_OUT,
+)  # fmt: skip
+def complete(  # noqa: PLR0913 -- columns
     first: int,
     last: int,
     offsets: Int64,
@@ -55,32 +99,15 @@ def revalue(  # noqa: PLR0913 -- columns
     price: Int64,
     unit: Float64,
     terms: Int64,
-    rates: Float32,
-    floors: Float64,
     policy: Int64,
     concentration: Int64,
     status: Int8,
     totals: Int64,
     lines: Int64,
 ) -> None:
-    """
-    Write the rows of the clients from `first` to `last`, and, unless `lines` is empty, those of their positions.
-
-    Nothing is estimated where `rates` is empty.
-    """
-    room, steps = most_positions(first, last, offsets), (2, MAX_STEPS)
-    status[first:last] = UNTOLD
-    if len(rates) and policy[FLAT_RATE] >= 0:
-        flat_rows(
-            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, policy[FLAT_RATE], status,
-            totals,
-        )  # fmt: skip
-    elif len(rates):
-        layered_rows(
-            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, rates, floors,
-            policy, concentration.astype(np.float64), np.empty(room), np.empty(steps), status, totals,
-        )  # fmt: skip
+    """Write the rows of the clients that are UNTOLD, and, unless `lines` is empty, those of their positions."""
+    room = np.empty(most_positions(first, last, offsets), np.int64)
     exact_rows(
         first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, terms, policy, concentration,
-        np.empty(room, np.int64), np.empty(steps, np.int64), status, totals, lines,
+        room, np.empty((2, MAX_STEPS), np.int64), status, totals, lines,
     )  # fmt: skip

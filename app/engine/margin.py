@@ -1,8 +1,10 @@
 """The margin report: what every client of a book has, owes and lacks."""
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from os import cpu_count
 from typing import Final
@@ -12,10 +14,10 @@ import numpy as np
 from app.engine.arrays import Bool, Float32, Float64, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.estimate import ESTIMATE_WIDTH, fill_estimates
-from app.engine.kernel import revalue
-from app.engine.rows import COMPLETE, LINE_FIGURES, TOTALS
+from app.engine.kernel import complete, estimate
+from app.engine.rows import COMPLETE, FLAT_RATE, LINE_FIGURES, TOTALS, UNTOLD
 from app.engine.rules import MarginRules, PackedRules
-from app.engine.terms import TERM_WIDTH, fill_terms
+from app.engine.terms import CENTS_PER_UNIT, TERM_WIDTH, fill_terms
 
 PARALLEL_POSITIONS: Final = 100_000
 """Fewer positions than this are done sooner by the calling thread than handed out."""
@@ -136,42 +138,51 @@ def revalued(  # noqa: PLR0913 -- a report's inputs, its room and who waits for 
 
     Each piece of it is handed to `done(first, last)` by the thread that computed it, while it is still in the cache.
     """
-    columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate)
+    assert len(prices.price) == len(instruments.leverage) == len(book.symbols), "one price and one instrument a symbol"
+    status, totals, lines = results
     packed = rules.packed(prices.usd_rate)
-    price, unit, terms = symbol_terms(book, prices, instruments, rules)
-    rates, floors = estimates(price, terms, packed, exact=results[2].size > 0)
-    inputs = (*columns, price, unit, terms, rates, floors, packed.numbers, packed.concentration)
+    price = usable_price(prices, packed)
+    unit = np.where(price > 0, price * CENTS_PER_UNIT, np.nan)
+    columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, price, unit)
+    policy = (packed.numbers, packed.concentration)
+    terms = cache(lambda: symbol_terms(book, price, instruments, rules, packed))
+    estimates = None if lines.size else symbol_estimates(price, terms, packed)
+    if estimates is None:
+        status.fill(UNTOLD)
 
     def run(first: int, last: int) -> None:
-        revalue(first, last, *inputs, *results)
+        if estimates is None or estimate(first, last, *columns, *estimates, *policy, status, totals):
+            complete(first, last, *columns, terms(), *policy, status, totals, lines)
         done(first, last)
 
     over_threads(run, book.offsets, threads)
-    status, totals, _ = results
     return MarginReport(status, *totals)
 
 
-def symbol_terms(
-    book: Book, prices: Prices, instruments: Instruments, rules: MarginRules
-) -> tuple[Int64, Float64, Int64]:
-    """Return (S,) prices that the rules can use, (S,) cents per millionth and (S, 2, TERM_WIDTH) terms."""
-    symbols = len(book.symbols)
-    assert len(prices.price) == len(instruments.leverage) == symbols, "one price and one instrument a symbol"
-    packed = rules.packed(prices.usd_rate)
-    price = prices.price if prices.usd_rate or not packed.in_dollars else np.zeros(symbols, np.int64)
-    unit, terms = np.empty(symbols), np.empty((symbols, 2, TERM_WIDTH), np.int64)
+def usable_price(prices: Prices, packed: PackedRules) -> Int64:
+    """Return (S,) prices that the rules can use: none, where these are in dollars and their rate is missing."""
+    return prices.price if prices.usd_rate or not packed.in_dollars else np.zeros_like(prices.price)
+
+
+def symbol_terms(book: Book, price: Int64, instruments: Instruments, rules: MarginRules, packed: PackedRules) -> Int64:
+    """Return (S, 2, TERM_WIDTH) what the policy asks of each symbol at these prices, long and short."""
+    terms = np.empty((len(price), 2, TERM_WIDTH), np.int64)
     own_long, own_short = own_rates(book.symbols, instruments.house_rate, rules)
     kinds = (instruments.leverage, instruments.marginable, own_long, own_short, instruments.is_stock)
-    fill_terms(packed.layers, price, *kinds, unit, terms)
-    return price, unit, terms
+    fill_terms(packed.layers, price, *kinds, terms)
+    return terms
 
 
-def estimates(price: Int64, terms: Int64, packed: PackedRules, *, exact: bool) -> tuple[Float32, Float64]:
-    """Return (S, 2, ESTIMATE_WIDTH) rates and (S, 2, 2) floors for estimates; both empty where nothing is estimated."""
-    symbols = 0 if exact else len(price)
+def symbol_estimates(price: Int64, terms: Callable[[], Int64], packed: PackedRules) -> tuple[Float32, Float64] | None:
+    """
+    Return (S, 2, ESTIMATE_WIDTH) rates and (S, 2, 2) floors for estimates; None where nothing can be estimated.
+
+    A policy of one rate needs neither, nor terms.
+    """
+    symbols = len(price) if packed.numbers[FLAT_RATE] < 0 else 0
     rates, floors = np.empty((symbols, 2, ESTIMATE_WIDTH), np.float32), np.empty((symbols, 2, 2))
-    if symbols and not fill_estimates(price, terms, packed.numbers, packed.concentration, rates, floors):
-        return rates[:0], floors[:0]
+    if symbols and not fill_estimates(price, terms(), packed.numbers, packed.concentration, rates, floors):
+        return None
     return rates, floors
 
 
@@ -193,7 +204,8 @@ def over_threads(run: Callable[[int, int], None], offsets: Int64, threads: int |
     """
     Run `run(first, last)` over all clients, in pieces of about the same number of positions.
 
-    The threads live for one call: nothing is shared between callers, and nothing has to survive a fork.
+    The calling thread is one of the threads, since it takes a while until another one runs. The others live for one
+    call: nothing is shared between callers, and nothing has to survive a fork.
     """
     clients, positions = len(offsets) - 1, int(offsets[-1])
     threads = 1 if positions < PARALLEL_POSITIONS else threads or cpu_count() or 1
@@ -203,6 +215,18 @@ def over_threads(run: Callable[[int, int], None], offsets: Int64, threads: int |
     cuts = np.linspace(0, positions, threads * SHARES_PER_THREAD + 1).astype(np.int64)
     edges = np.searchsorted(offsets, cuts)
     edges[0], edges[-1] = 0, clients
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(run, int(first), int(last)) for first, last in pairwise(edges)]:
-            done.result()
+    pieces = deque(pairwise(edges.tolist()))
+
+    def work() -> None:
+        while pieces:
+            try:
+                piece = pieces.popleft()
+            except IndexError:  # another thread took the last
+                break
+            run(*piece)
+
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+    for other in others:
+        other.result()

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from app.engine.arrays import BOOL, FLOAT64_OUT, INT64, INT64_3D, INT64_3D_OUT, VOID, Bool, Float64, Int64
+from app.engine.arrays import BOOL, INT64, INT64_3D, INT64_3D_OUT, VOID, Bool, Int64
 from app.engine.jit import inlined, kernel
 from app.engine.rules import (
     CAP,
@@ -67,7 +67,17 @@ def side_terms(side: Int64, price: np.int64, factor: np.int64, own: np.int64, ma
     return rate, floor, code if rate >= 0 else 0
 
 
-@kernel(VOID, INT64_3D, INT64, INT64, BOOL, INT64, INT64, BOOL, FLOAT64_OUT, INT64_3D_OUT)
+@inlined
+def fill_side(  # noqa: PLR0913 -- one column an argument
+    side: Int64, price: Int64, leverage: Int64, marginable: Bool, own: Int64, terms: Int64, row: int, first: int
+) -> None:
+    """Write what one side of a layer asks of each symbol: three columns of `terms[:, row]`, from `first` on."""
+    for s in range(len(price)):
+        rate, floor, code = side_terms(side, price[s], abs(leverage[s]), own[s], marginable[s])
+        terms[s, row, first], terms[s, row, first + 1], terms[s, row, first + 2] = rate, floor, code
+
+
+@kernel(VOID, INT64_3D, INT64, INT64, BOOL, INT64, INT64, BOOL, INT64_3D_OUT)
 def fill_terms(  # noqa: PLR0913 -- one column an argument
     layers: Int64,
     price: Int64,
@@ -76,22 +86,13 @@ def fill_terms(  # noqa: PLR0913 -- one column an argument
     own_long: Int64,
     own_short: Int64,
     is_stock: Bool,
-    unit: Float64,
     terms: Int64,
 ) -> None:
-    """
-    Write what each symbol is worth and what it asks.
-
-    Args:
-        unit: (S,) cents per millionth of a unit, a float64 estimate; NaN = price missing.
-        terms: (S, 2, TERM_WIDTH) long and short.
-    """
+    """Write what each symbol asks, long and short: (S, 2, TERM_WIDTH)."""
+    for layer in range(2):
+        first = X_RATE if layer == 0 else H_RATE
+        fill_side(layers[layer, 0], price, leverage, marginable, own_long, terms, 0, first)
+        fill_side(layers[layer, 1], price, leverage, marginable, own_short, terms, 1, first)
     for s in range(len(price)):
-        unit[s] = price[s] * CENTS_PER_UNIT if price[s] > 0 else np.nan
-        factor = abs(leverage[s])
-        for side in range(2):
-            own = own_short[s] if side else own_long[s]
-            row = terms[s, side]
-            row[X_RATE], row[X_FLOOR], row[X_CODE] = side_terms(layers[0, side], price[s], factor, own, marginable[s])
-            row[H_RATE], row[H_FLOOR], row[H_CODE] = side_terms(layers[1, side], price[s], factor, own, marginable[s])
-            row[H_CODE] |= IS_STOCK if is_stock[s] else 0
+        for row in range(2):
+            terms[s, row, H_CODE] |= IS_STOCK if is_stock[s] else 0
