@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 Int8 = NDArray[np.int8]
+UInt8 = NDArray[np.uint8]
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -23,6 +24,7 @@ INT32: Final = types.Array(types.int32, 1, "C", readonly=True)
 INT8: Final = types.Array(types.int8, 1, "C", readonly=True)
 BOOL: Final = types.Array(types.boolean, 1, "C", readonly=True)
 FLOAT64: Final = types.Array(types.float64, 1, "C", readonly=True)
+UINT8_2D: Final = types.Array(types.uint8, 2, "C", readonly=True)
 INT64_3D: Final = types.Array(types.int64, 3, "C", readonly=True)
 INT64_2D: Final = types.Array(types.int64, 2, "C", readonly=True)
 FLOAT32_3D: Final = types.Array(types.float32, 3, "C", readonly=True)

@@ -25,6 +25,7 @@ from app.engine.arrays import (
     Int8,
     Int32,
     Int64,
+    UInt8,
 )
 from app.engine.jit import inlined, kernel
 from app.engine.lines import value_of
@@ -49,6 +50,8 @@ NEAR: Final = 0.4999
 RATE: Final = 1e-4
 ROUND_SHARE: Final = 0.50005
 """Half a cent, and half of the smallest step between shares."""
+BORDER: Final = 1e-6
+"""Distance from a whole number of 1e-4 within which a share may lie on the border of a concentration step."""
 ADDITIVE: Final = int(Style.ADDITIVE)
 
 # Columns of a symbol's side: rates in 1e-4 (0 = not asked), whether concentration counts and whether a floor may bind.
@@ -148,24 +151,21 @@ def steps_of(rule: Float64) -> int:
 
 
 @inlined
-def fill_limits(rule: Float64, long: np.int64, short: np.int64, limits: Float64) -> None:
-    """Write what 10,000 x value exceeds where a concentration step holds."""
-    less = np.float64(rule[0, STYLE] != ADDITIVE)
-    for k in range(MAX_STEPS):
-        limits[0, k] = rule[0, CONC_STEPS + k] * long - less
-        limits[1, k] = rule[1, CONC_STEPS + k] * -short - less
-
-
-@inlined
 def layered_rows(  # noqa: C901, PLR0913 -- columns
     first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, loan: Int64, client_rate: Int64,
-    price: Int64, unit: Float64, rates: Float32, floors: Float64, policy: Int64, rule: Float64, values: Float64,
-    limits: Float64, status: Int8, out: Int64,
+    price: Int64, unit: Float64, rates: Float32, floors: Float64, policy: Int64, rule: Float64, steps_at: UInt8,
+    values: Float64, status: Int8, out: Int64,
 ) -> None:  # fmt: skip
-    """Write the rows, as far as they can be told, of clients under a policy in layers."""
+    """
+    Write the rows, as far as they can be told, of clients under a policy in layers.
+
+    How many concentration steps hold is looked up by the share, or counted where it may lie on the border of one.
+    """
     asks_exchange, asks_house = policy[ASKS_EXCHANGE] != 0, policy[ASKS_HOUSE] != 0
     replaces, at_least = policy[CLIENT_RATE] == REPLACES, policy[CLIENT_RATE] == AT_LEAST
     additive, all_steps = rule[0, STYLE] == ADDITIVE, steps_of(rule)
+    less = 0.0 if additive else 1.0
+    scale_long = scale_short = 0.0
     for c in range(first, last):
         i, j, own = offsets[c], offsets[c + 1], client_rate[c]
         net = gross = exchange = house = requirement = 0.0
@@ -184,16 +184,20 @@ def layered_rows(  # noqa: C901, PLR0913 -- columns
         least = np.float64(own) if at_least and own >= 0 else 0.0
         if all_steps and not replaced and loan[c] >= rule[0, DEBIT]:
             steps = all_steps
-            fill_limits(rule, long, short, limits)
+            scale_long = RATE_SCALE / long if long != 0 else 0.0
+            scale_short = -RATE_SCALE / short if short != 0 else 0.0
         for p in range(i, j):
             k = np.uint64(p)
             s, side, value = np.uint32(symbol_index[k]), np.uint64(quantity[k] < 0), abs(values[np.uint64(p - i)])
             x, rate = share(value, np.float64(rates[s, side, E_EXCHANGE])), np.float64(rates[s, side, E_HOUSE])
             if steps:
-                held = np.uint64(CONC_RATES)
-                counted = value * RATE_SCALE if rates[s, side, E_CONCENTRATES] else -1.0  # no limit is below
-                for step in range(steps):
-                    held += np.uint64(counted > limits[side, np.uint64(step)])
+                share_of_side = value * (scale_short if side else scale_long)
+                held = np.uint64(steps_at[side, np.uint64(share_of_side)])
+                if abs(share_of_side - np.rint(share_of_side)) < BORDER:  # whole numbers say which side of it
+                    held, total = np.uint64(0), np.float64(-short if side else long)
+                    for step in range(steps):
+                        held += np.uint64(value * RATE_SCALE > rule[side, CONC_STEPS + step] * total - less)
+                held = np.uint64(CONC_RATES) + (held if rates[s, side, E_CONCENTRATES] else np.uint64(0))
                 asks = rule[side, held]
                 rate = min(rate + asks, rule[side, TOP]) if additive else max(rate, asks)
             h = share(value, np.float64(own) if replaced else max(rate, 0.0 if side else least))

@@ -18,12 +18,14 @@ from app.engine.arrays import (
     INT64_2D,
     INT64_2D_OUT,
     INT64_3D,
+    UINT8_2D,
     VOID,
     Float32,
     Float64,
     Int8,
     Int32,
     Int64,
+    UInt8,
 )
 from app.engine.estimate import flat_rows, layered_rows
 from app.engine.jit import inlined, kernel
@@ -42,7 +44,7 @@ def most_positions(first: int, last: int, offsets: Int64) -> int:
 
 @kernel(
     INT, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, FLOAT32_3D, FLOAT64_3D, INT64, INT64_2D,
-    INT8_OUT, INT64_2D_OUT,
+    UINT8_2D, INT8_OUT, INT64_2D_OUT,
 )  # fmt: skip
 def estimate(  # noqa: PLR0913 -- columns
     first: int,
@@ -58,6 +60,7 @@ def estimate(  # noqa: PLR0913 -- columns
     floors: Float64,
     policy: Int64,
     concentration: Int64,
+    steps_at: UInt8,
     status: Int8,
     totals: Int64,
 ) -> int:
@@ -75,8 +78,7 @@ def estimate(  # noqa: PLR0913 -- columns
     else:
         layered_rows(
             first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, rates, floors, policy,
-            concentration.astype(np.float64), np.empty(most_positions(first, last, offsets)),
-            np.empty((2, MAX_STEPS)), status, totals,
+            concentration.astype(np.float64), steps_at, np.empty(most_positions(first, last, offsets)), status, totals,
         )  # fmt: skip
     untold = 0
     for c in range(first, last):

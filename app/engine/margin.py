@@ -151,7 +151,7 @@ def revalued(  # noqa: PLR0913 -- a report's inputs, its room and who waits for 
         status.fill(UNTOLD)
 
     def run(first: int, last: int) -> None:
-        if estimates is None or estimate(first, last, *columns, *estimates, *policy, status, totals):
+        if estimates is None or estimate(first, last, *columns, *estimates, *policy, packed.steps_at, status, totals):
             complete(first, last, *columns, terms(), *policy, status, totals, lines)
         done(first, last)
 

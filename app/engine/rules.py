@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from app.engine.arrays import Int64
+from app.engine.arrays import Int64, UInt8
 from app.engine.units import PRICE_SCALE, RATE_SCALE, convert, divide
 
 MAX_STEPS: Final = 8
@@ -148,12 +148,14 @@ class PackedRules:
         layers: (2, 2, SIDE_WIDTH) exchange and house, long and short.
         concentration: (2, CONC_WIDTH) long and short.
         numbers: the flat rate, what a client's own rate does, and whether exchange and house ask something of everyone.
+        steps_at: (2, RATE_SCALE + 1) long and short: how many concentration steps are at or below a share in 1e-4.
         in_dollars: whether a rule is stated in US dollars, and so needs their rate.
     """
 
     layers: Int64
     concentration: Int64
     numbers: Int64
+    steps_at: UInt8
     in_dollars: bool
 
 
@@ -210,7 +212,7 @@ def _pack(rules: MarginRules, usd_rate: int) -> PackedRules:
     asks_house = house.long is not None or house.short is not None
     numbers = np.array([rules.flat_rate, house.client_rate, rules.exchange is not None, asks_house], np.int64)
     concentration = _pack_concentration(rules.concentration, usd_rate)
-    return PackedRules(layers, concentration, numbers, rules.in_dollars)
+    return PackedRules(layers, concentration, numbers, _steps_at(concentration), rules.in_dollars)
 
 
 def _pack_side(row: Int64, layer: Layer, side: Side | None, usd_rate: int) -> None:
@@ -238,6 +240,12 @@ def _pack_concentration(rule: Concentration | None, usd_rate: int) -> Int64:
         row[CONC_STEPS : CONC_STEPS + len(steps)] = [step.share for step in steps]
         row[CONC_RATES + 1 : CONC_RATES + 1 + len(steps)] = [step.rate for step in steps]
     return packed
+
+
+def _steps_at(concentration: Int64) -> UInt8:
+    shares = np.arange(RATE_SCALE + 1)
+    steps = concentration[:, CONC_STEPS:CONC_RATES]
+    return np.stack([np.searchsorted(side, shares, side="right").astype(np.uint8) for side in steps])
 
 
 FLAT_25: Final = MarginRules(house=Layer(long=Side(2500), short=Side(2500), client_rate=ClientRate.REPLACES))
