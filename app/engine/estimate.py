@@ -2,11 +2,12 @@
 Rows of clients in float64: the same cents in a fraction of the time, or none.
 
 Whole numbers below 2^53 are exact in float64, and so are their sums. What may go wrong is a rounding: a value, or an
-amount a share, is rounded from an estimate. Four roundings put it off by 5e-16 of itself at most, so below `LIMIT` its
-nearest cent is the right one unless it lies beyond `NEAR`; a value that does is decided by exact arithmetic. A share of
-a value is a multiple of 1e-4, so adding a half and half of 1e-4 before cutting off rounds half up whatever the last
-bits are. A client beyond `LIMIT`, with an amount a share near half a cent, or without a price is left untold: its row
-is written by exact arithmetic.
+amount a share, is rounded from an estimate. Few roundings put it off by 1e-15 of itself at most, so below `LIMIT` its
+nearest cent is the right one unless it lies beyond `NEAR`; a value that does is decided by exact arithmetic, where its
+price has so many decimals that the estimate cannot be trusted there too (`fill_worth`). A share of a value is a
+multiple of 1e-4, so adding a half and half of 1e-4 before cutting off rounds half up whatever the last bits are. A
+client beyond `LIMIT`, with an amount a share near half a cent, or without a price is left untold: its row is written by
+exact arithmetic.
 """
 
 from typing import Final
@@ -16,10 +17,12 @@ import numpy as np
 from app.engine.arrays import (
     BOOLEAN,
     FLOAT32_3D_OUT,
+    FLOAT64_2D_OUT,
     FLOAT64_3D_OUT,
     INT64,
     INT64_2D,
     INT64_3D,
+    VOID,
     Float32,
     Float64,
     Int8,
@@ -41,7 +44,7 @@ from app.engine.rows import (
 )
 from app.engine.rules import CONC_RATES, CONC_STEPS, DEBIT, MAX_STEPS, OUT_OF_REACH, STOCKS_ONLY, STYLE, TOP, Style
 from app.engine.terms import CENTS_PER_UNIT, H_CODE, H_FLOOR, H_RATE, IS_STOCK, X_FLOOR, X_RATE
-from app.engine.units import NOT_ASKED, RATE_SCALE
+from app.engine.units import NOT_ASKED, PRICE_SCALE, RATE_SCALE
 
 LIMIT: Final = 2.0**34
 """Cents. Clients whose gross value or requirement reaches this are left to the exact arithmetic."""
@@ -54,6 +57,14 @@ BORDER: Final = 1e-6
 """Distance from a whole number of 1e-4 within which a share may lie on the border of a concentration step."""
 ADDITIVE: Final = int(Style.ADDITIVE)
 
+# Columns of what a symbol is worth.
+WORTH, HARMLESS = range(2)
+ABOVE_CENTS: Final = 1.0000000000000004e-12
+"""
+`CENTS_PER_UNIT` and 3.46 x 2^-53 of it: three roundings of 2^-53 leave a product with it above the exact one, and less
+than 2^-50 above.
+"""
+EXACT_BELOW: Final = 2**53
 # Columns of a symbol's side: rates in 1e-4 (0 = not asked), whether concentration counts and whether a floor may bind.
 E_EXCHANGE, E_HOUSE, E_CONCENTRATES, E_FLOOR = range(4)
 ESTIMATE_WIDTH: Final = 4
@@ -99,12 +110,35 @@ def fill_estimates(
     return bool(policy[ASKS_HOUSE] != 0 or (stated and policy[CLIENT_RATE] != REPLACES))
 
 
+@kernel(VOID, INT64, FLOAT64_2D_OUT)
+def fill_worth(price: Int64, worth: Float64) -> None:
+    """
+    Write what a millionth of each symbol is worth, a little too much, and up to which value that is harmless.
+
+    Worth x quantity exceeds the exact value by at most 2^-50 of it. Where every value that a quantity can have is a
+    multiple of a larger number than that, so is every half cent: none lies between, and rounding to the nearest cent
+    rounds the exact value, its ties away from zero.
+
+    Args:
+        price: (S,) 0 = missing.
+        worth: (S, 2) out: cents a millionth, NaN = price missing; largest value in cents that needs no second look.
+    """
+    for s in range(len(price)):
+        multiple = 1
+        while multiple < PRICE_SCALE and price[s] % (10 * multiple) == 0:
+            multiple *= 10
+        worth[s, WORTH] = price[s] * ABOVE_CENTS if price[s] > 0 else np.nan
+        worth[s, HARMLESS] = multiple * CENTS_PER_UNIT * 2.0**50 - 1 if price[s] < EXACT_BELOW else -1.0
+
+
 @inlined
-def nearest_value(quantity: np.int64, price: np.int64, unit: float) -> float:
-    """Return quantity x price in cents, rounded half away from zero; NaN where `unit` is; inexact beyond `LIMIT`."""
-    estimate = quantity * unit
+def nearest_value(quantity: np.int64, price: np.int64, worth: float, harmless: float) -> float:
+    """Return quantity x price in cents, rounded half away from zero; NaN where `worth` is; inexact beyond `LIMIT`."""
+    estimate = quantity * worth
     value = np.rint(estimate)
-    return np.float64(value_of(quantity, price, unit)) if abs(estimate - value) > NEAR else value
+    if abs(value) > harmless and abs(estimate - value) > NEAR:
+        value = np.float64(value_of(quantity, price, worth))
+    return value  # type: ignore[no-any-return]
 
 
 @inlined
@@ -122,7 +156,7 @@ def sides(net: float, gross: float) -> tuple[np.int64, np.int64]:
 @inlined
 def flat_rows(  # noqa: PLR0913 -- columns
     first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, loan: Int64, client_rate: Int64,
-    price: Int64, unit: Float64, flat_rate: np.int64, status: Int8, out: Int64,
+    price: Int64, worth: Float64, flat_rate: np.int64, status: Int8, out: Int64,
 ) -> None:  # fmt: skip
     """Write the rows, as far as they can be told, of clients who owe one rate of every position."""
     for c in range(first, last):
@@ -131,7 +165,7 @@ def flat_rows(  # noqa: PLR0913 -- columns
         for p in range(offsets[c], offsets[c + 1]):
             k = np.uint64(p)  # known not to count from the end
             s = np.uint32(symbol_index[k])
-            value = nearest_value(quantity[k], price[s], unit[s])
+            value = nearest_value(quantity[k], price[s], worth[s, WORTH], worth[s, HARMLESS])
             net += value
             gross += abs(value)
             house += np.floor(abs(value) * rate + ROUND_SHARE)
@@ -153,7 +187,7 @@ def steps_of(rule: Float64) -> int:
 @inlined
 def layered_rows(  # noqa: C901, PLR0913 -- columns
     first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, loan: Int64, client_rate: Int64,
-    price: Int64, unit: Float64, rates: Float32, floors: Float64, policy: Int64, rule: Float64, steps_at: UInt8,
+    price: Int64, worth: Float64, rates: Float32, floors: Float64, policy: Int64, rule: Float64, steps_at: UInt8,
     values: Float64, status: Int8, out: Int64,
 ) -> None:  # fmt: skip
     """
@@ -173,7 +207,7 @@ def layered_rows(  # noqa: C901, PLR0913 -- columns
         for p in range(i, j):
             k = np.uint64(p)  # known not to count from the end
             s = np.uint32(symbol_index[k])
-            value = nearest_value(quantity[k], price[s], unit[s])
+            value = nearest_value(quantity[k], price[s], worth[s, WORTH], worth[s, HARMLESS])
             values[np.uint64(p - i)] = value
             net += value
             gross += abs(value)

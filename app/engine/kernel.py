@@ -10,6 +10,7 @@ import numpy as np
 from app.engine.arrays import (
     FLOAT32_3D,
     FLOAT64,
+    FLOAT64_2D,
     FLOAT64_3D,
     INT,
     INT8_OUT,
@@ -43,7 +44,7 @@ def most_positions(first: int, last: int, offsets: Int64) -> int:
 
 
 @kernel(
-    INT, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, FLOAT32_3D, FLOAT64_3D, INT64, INT64_2D,
+    INT, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64_2D, FLOAT32_3D, FLOAT64_3D, INT64, INT64_2D,
     UINT8_2D, INT8_OUT, INT64_2D_OUT,
 )  # fmt: skip
 def estimate(  # noqa: PLR0913 -- columns
@@ -55,7 +56,7 @@ def estimate(  # noqa: PLR0913 -- columns
     loan: Int64,
     client_rate: Int64,
     price: Int64,
-    unit: Float64,
+    worth: Float64,
     rates: Float32,
     floors: Float64,
     policy: Int64,
@@ -72,12 +73,12 @@ def estimate(  # noqa: PLR0913 -- columns
     status[first:last] = UNTOLD
     if policy[FLAT_RATE] >= 0:
         flat_rows(
-            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, policy[FLAT_RATE], status,
+            first, last, offsets, symbol_index, quantity, loan, client_rate, price, worth, policy[FLAT_RATE], status,
             totals,
         )  # fmt: skip
     else:
         layered_rows(
-            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, rates, floors, policy,
+            first, last, offsets, symbol_index, quantity, loan, client_rate, price, worth, rates, floors, policy,
             concentration.astype(np.float64), steps_at, np.empty(most_positions(first, last, offsets)), status, totals,
         )  # fmt: skip
     untold = 0

@@ -13,7 +13,7 @@ import numpy as np
 
 from app.engine.arrays import Bool, Float32, Float64, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
-from app.engine.estimate import ESTIMATE_WIDTH, fill_estimates
+from app.engine.estimate import ESTIMATE_WIDTH, fill_estimates, fill_worth
 from app.engine.kernel import complete, estimate
 from app.engine.rows import COMPLETE, FLAT_RATE, LINE_FIGURES, TOTALS, UNTOLD
 from app.engine.rules import MarginRules, PackedRules
@@ -142,17 +142,17 @@ def revalued(  # noqa: PLR0913 -- a report's inputs, its room and who waits for 
     status, totals, lines = results
     packed = rules.packed(prices.usd_rate)
     price = usable_price(prices, packed)
-    unit = np.where(price > 0, price * CENTS_PER_UNIT, np.nan)
-    columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, price, unit)
+    columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, price)
     policy = (packed.numbers, packed.concentration)
     terms = cache(lambda: symbol_terms(book, price, instruments, rules, packed))
+    unit = np.where(price > 0, price * CENTS_PER_UNIT, np.nan)
     estimates = None if lines.size else symbol_estimates(price, terms, packed)
     if estimates is None:
         status.fill(UNTOLD)
 
     def run(first: int, last: int) -> None:
         if estimates is None or estimate(first, last, *columns, *estimates, *policy, packed.steps_at, status, totals):
-            complete(first, last, *columns, terms(), *policy, status, totals, lines)
+            complete(first, last, *columns, unit, terms(), *policy, status, totals, lines)
         done(first, last)
 
     over_threads(run, book.offsets, threads)
@@ -173,17 +173,21 @@ def symbol_terms(book: Book, price: Int64, instruments: Instruments, rules: Marg
     return terms
 
 
-def symbol_estimates(price: Int64, terms: Callable[[], Int64], packed: PackedRules) -> tuple[Float32, Float64] | None:
+def symbol_estimates(
+    price: Int64, terms: Callable[[], Int64], packed: PackedRules
+) -> tuple[Float64, Float32, Float64] | None:
     """
-    Return (S, 2, ESTIMATE_WIDTH) rates and (S, 2, 2) floors for estimates; None where nothing can be estimated.
+    Return what estimates read of each symbol: its worth, rates and floors; None where nothing can be estimated.
 
-    A policy of one rate needs neither, nor terms.
+    Their shapes are (S, 2), (S, 2, ESTIMATE_WIDTH) and (S, 2, 2). A policy of one rate needs worths alone, no terms.
     """
     symbols = len(price) if packed.numbers[FLAT_RATE] < 0 else 0
     rates, floors = np.empty((symbols, 2, ESTIMATE_WIDTH), np.float32), np.empty((symbols, 2, 2))
     if symbols and not fill_estimates(price, terms(), packed.numbers, packed.concentration, rates, floors):
         return None
-    return rates, floors
+    worth = np.empty((len(price), 2))
+    fill_worth(price, worth)
+    return worth, rates, floors
 
 
 def own_rates(symbols: tuple[str, ...], house_rate: Int64, rules: MarginRules) -> tuple[Int64, Int64]:

@@ -69,7 +69,7 @@ def test_the_claims_of_these_tests_are_good_unless_changed(signer: TokenSigner) 
         {"gen": "x"},
         {"exp": "never"},
     ],
-    ids=str,
+    ids=",".join,
 )
 def test_a_token_with_our_signature_needs_every_claim(signer: TokenSigner, changes: dict[str, Any]) -> None:
     with pytest.raises(AuthenticationError):
