@@ -61,10 +61,10 @@ ADDITIVE: Final = int(Style.ADDITIVE)
 WORTH, HARMLESS = range(2)
 ABOVE_CENTS: Final = 1.0000000000000004e-12
 """
-`CENTS_PER_UNIT` and 3.46 x 2^-53 of it: three roundings of 2^-53 leave a product with it above the exact one, and less
-than 2^-50 above.
+`CENTS_PER_UNIT` and 3.46 x 2^-53 of it. A value is rounded three times, by 2^-53 each: price or quantity as float64
+(one of them beyond 2^53; both only beyond `LIMIT`), and two products. So it stays above the exact one, by less than
+2^-50.
 """
-EXACT_BELOW: Final = 2**53
 # Columns of a symbol's side: rates in 1e-4 (0 = not asked), whether concentration counts and whether a floor may bind.
 E_EXCHANGE, E_HOUSE, E_CONCENTRATES, E_FLOOR = range(4)
 ESTIMATE_WIDTH: Final = 4
@@ -128,7 +128,7 @@ def fill_worth(price: Int64, worth: Float64) -> None:
         while multiple < PRICE_SCALE and price[s] % (10 * multiple) == 0:
             multiple *= 10
         worth[s, WORTH] = price[s] * ABOVE_CENTS if price[s] > 0 else np.nan
-        worth[s, HARMLESS] = multiple * CENTS_PER_UNIT * 2.0**50 - 1 if price[s] < EXACT_BELOW else -1.0
+        worth[s, HARMLESS] = multiple * CENTS_PER_UNIT * 2.0**50 - 1
 
 
 @inlined

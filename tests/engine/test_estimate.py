@@ -1,6 +1,7 @@
 """Estimated rows against whole numbers: every rate, values up to where estimates end and beyond."""
 
 from decimal import Decimal
+from fractions import Fraction
 from math import gcd
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from app.engine.arrays import Int64
 from app.engine.book import Book, Instruments, Prices
-from app.engine.estimate import LIMIT
+from app.engine.estimate import ABOVE_CENTS, LIMIT
 from app.engine.margin import margin_report
 from app.engine.rows import COMPLETE, OVER_LIMIT
 from app.engine.rules import FLAT_25, ClientRate, Concentration, Layer, MarginRules, ShareStep, Side, Style
@@ -104,6 +105,32 @@ def test_values_on_both_sides_of_where_estimates_end_are_exact(rules: MarginRule
 
     assert np.array_equal(report.long_market_value, values[:, 0])
     assert np.array_equal(report.house_requirement, (values[:, 0] * rates + RATE_SCALE // 2) // RATE_SCALE)
+
+
+def test_the_factor_leaves_values_above_the_exact_ones_whatever_three_roundings_do() -> None:
+    above = (Fraction(ABOVE_CENTS) * 10**12 - 1) * 2**53
+
+    assert above > 3
+    assert above + 3 < 2**53 / 2**50
+
+
+@pytest.mark.parametrize("rules", [FLAT_25, AT_LEAST], ids=["flat", "layered"])
+@pytest.mark.parametrize("zeros", range(9))
+@pytest.mark.parametrize("digits", [7, 12_349, 100_000_007, 3_999_999_999])
+def test_values_as_near_to_half_a_cent_as_a_price_lets_them_be_are_rounded_right(
+    rules: MarginRules, zeros: int, digits: int
+) -> None:
+    price, scale = digits * 10**zeros, QUANTITY_SCALE * CENT
+    assert gcd(digits, 10) == 1
+    period = scale // 10**zeros  # of quantities whose values have the same part of a cent
+    nearest = [(period // 2 - off) * pow(digits, -1, period) % period for off in range(-2, 3)]
+    whole = [quantity + period * 10**k for quantity in nearest for k in range(12)]
+    held = sorted({q for q in nearest + whole if 0 < q <= QUANTITY_LIMIT and q * price < 100 * int(LIMIT) * scale})
+    assert held
+
+    report = margin_report(one_position_each(np.array(held)), Prices(np.array([price])), Instruments.plain(1), rules)
+
+    assert report.portfolio_value.tolist() == [(2 * q * price + scale) // (2 * scale) for q in held]
 
 
 @pytest.mark.parametrize("rules", [FLAT_25, AT_LEAST], ids=["flat", "layered"])
