@@ -218,7 +218,7 @@ def over_threads(run: Callable[[int, int], None], offsets: Int64, threads: int |
         return
     cuts = np.linspace(0, positions, threads * SHARES_PER_THREAD + 1).astype(np.int64)
     edges = np.searchsorted(offsets, cuts)
-    edges[0], edges[-1] = 0, clients
+    edges[-1] = clients  # who hold nothing behind the last position, too
     pieces = deque(pairwise(edges.tolist()))
 
     def work() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from app.engine.distance import distances
 from app.engine.margin import margin_report
+from app.engine.rules import Concentration, Layer, MarginRules, ShareStep, Side, Style
 from app.engine.units import PRICE_SCALE
 from app.policies.load import parse_policy
 from app.policies.translate import margin_rules
@@ -64,6 +65,16 @@ def test_threads_and_company_change_no_distance() -> None:
         )  # fmt: skip
         same = distances(alone, *inputs)
         assert (same.drop.tobytes(), same.rise.tobytes()) == (one.drop[c].tobytes(), one.rise[c].tobytes())
+
+
+def test_a_share_that_rounding_to_cents_lifts_onto_a_step_is_not_passed_over() -> None:
+    """5 cents and 4 ask 4 and 1, all that is left; from 5 and 5 on, half each, they ask 4 and 4 of 6."""
+    steps = (ShareStep(3333, 3000), ShareStep(5000, 7000))
+    rules = MarginRules(house=Layer(long=Side(3000)), concentration=Concentration(style=Style.GREATER_OF, long=steps))
+
+    found = distances(*columns({"A": ("0.135", "0.377"), "B": ("3.51", "0.0123")}, "0.04"), rules)
+
+    assert found.rise[0] == pytest.approx(4.5 / 4.3173 - 1, abs=2e-6)
 
 
 def test_a_hedged_book_calls_on_both_sides_and_not_far_below() -> None:

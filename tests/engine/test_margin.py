@@ -35,7 +35,9 @@ def one_client(
 
 def large_book(clients: int) -> tuple[Book, Prices, Instruments]:
     rng = np.random.default_rng(11)
-    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 30, clients))])
+    counts = rng.integers(0, 30, clients)
+    counts[-5:] = 0  # the last ones hold nothing
+    offsets = np.concatenate([[0], np.cumsum(counts)])
     positions, symbols = int(offsets[-1]), 500
     quantity = rng.integers(1, 10**9, positions) * rng.choice([-1, 1, 1], positions)
     price = rng.integers(1, 10**11, symbols)
