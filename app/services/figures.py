@@ -19,7 +19,7 @@ from app.services.valued import Valued, rows_of
 MOST_MARGINS: Final = 200
 MOST_PRICES: Final = 500
 
-#: Columns that say everything about a client's figures: the loan is value less equity.
+#: Columns that say, with the loan, everything about a client's figures.
 _TOLD: Final = ("status", "portfolio_value", "net_equity", "margin_requirement")
 _CENTS: Final = 100
 
@@ -51,6 +51,7 @@ def difference(before: Valued, after: Valued, touched: Sequence[NDArray[np.int64
     same[same] = old[at[same]] == new[rows[same]]
     at, kept = at[same], rows[same]
     unchanged = before.states[at] == after.states[kept]
+    unchanged &= before.holdings.book.loan[at] == after.holdings.book.loan[kept]
     for name in _TOLD:
         unchanged &= getattr(before.report, name)[at] == getattr(after.report, name)[kept]
     same[same] = unchanged

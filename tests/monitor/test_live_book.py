@@ -19,9 +19,9 @@ from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
 from app.providers.base import Quote
 from app.services import clients as clients_service
+from app.services import figures, price_store
 from app.services import instruments as instruments_service
 from app.services import positions as positions_service
-from app.services import price_store
 from app.services.access import Caller
 from app.services.positions import PositionRecord
 from app.services.valued import LoadedBook, Valuation, Valued
@@ -237,3 +237,14 @@ async def test_who_gives_up_while_the_book_follows_loses_no_change_for_the_other
                 await book.current()
 
         await assert_like_new(book)
+
+
+async def test_another_loan_is_told_of_a_client_without_figures_too(book: LiveBook) -> None:
+    ada = await add_client(1000)
+    await hold(ada, "UNPRICED", 1)
+    before = await book.current()
+
+    await clients_service.update_client(ada, {"loan": Decimal(7)}, caller=DESK)
+
+    found = figures.difference(before, await book.current())
+    assert found.after.holdings.book.client_ids[found.rows].tolist() == [ada]
