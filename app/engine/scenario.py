@@ -6,16 +6,18 @@ from functools import partial
 from typing import Final
 
 import numpy as np
+from numba import types
 
-from app.engine.arrays import INT8, INT64, INT64_OUT, VOID, Int8, Int64
+from app.engine.arrays import INT8, INT64, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.jit import kernel
 from app.engine.margin import MarginReport, margin_report, new_results, revalued
 from app.engine.rows import COMPLETE, EQUITY, SHORTFALL
 from app.engine.rules import MarginRules
+from app.engine.total import HALF_BITS, LOW, whole
 from app.engine.units import PRICE_LIMIT, RATE_SCALE
 
-BOOK_SUMS: Final = 4
+BOOK_SUMS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,36 +94,37 @@ def book_ladder(  # noqa: PLR0913 -- a report's inputs and the shocks
     rungs, room = [], new_results(book)
     for shock in shocks:
         moved = shocked(prices, shock, symbol=symbol)
-        pieces: list[Int64] = []
+        pieces: list[tuple[int, ...]] = []
         status, totals, _ = room
         add = partial(_add_piece, status, totals[EQUITY], totals[SHORTFALL], pieces)
         revalued(room, book, moved, instruments, rules, threads=threads, done=add)
-        rungs.append(BookRung(shock, *np.sum(pieces, axis=0).tolist()))
+        calls, incomplete, short_high, short_low, loss_high, loss_low = map(sum, zip(*pieces, strict=True))
+        rungs.append(BookRung(shock, calls, whole(short_high, short_low), whole(loss_high, loss_low), incomplete))
     return rungs
 
 
-def _add_piece(status: Int8, equity: Int64, shortfall: Int64, pieces: list[Int64], first: int, last: int) -> None:
+def _add_piece(
+    status: Int8, equity: Int64, shortfall: Int64, pieces: list[tuple[int, ...]], first: int, last: int
+) -> None:
     """Append what these clients add up to."""
-    sums = np.zeros(BOOK_SUMS, np.int64)
-    add_up(status[first:last], equity[first:last], shortfall[first:last], sums)
-    pieces.append(sums)
+    pieces.append(add_up(status[first:last], equity[first:last], shortfall[first:last]))
 
 
-@kernel(VOID, INT8, INT64, INT64, INT64_OUT)
-def add_up(status: Int8, equity: Int64, shortfall: Int64, sums: Int64) -> None:
-    """Add calls, shortfall, unsecured loss and incomplete clients of a report to `sums`."""
-    calls = short = loss = incomplete = 0
+@kernel(types.UniTuple(types.int64, BOOK_SUMS), INT8, INT64, INT64)  # type: ignore[no-untyped-call] # numba has no types
+def add_up(status: Int8, equity: Int64, shortfall: Int64) -> tuple[int, ...]:
+    """Return calls, incomplete clients, and the upper and lower halves of shortfalls and of unsecured losses."""
+    calls = incomplete = short_high = short_low = loss_high = loss_low = 0
     for c in range(len(status)):  # without a branch, so that it is done for several clients at a time
         complete = status[c] == COMPLETE
         lacking = shortfall[c] if complete else 0
         incomplete += not complete
         calls += lacking > 0
-        short += lacking
-        loss -= min(equity[c], 0) if complete else 0
-    sums[0] += calls
-    sums[1] += short
-    sums[2] += loss
-    sums[3] += incomplete
+        short_high += lacking >> HALF_BITS
+        short_low += lacking & LOW
+        owing = -min(equity[c], 0) if complete else 0
+        loss_high += owing >> HALF_BITS
+        loss_low += owing & LOW
+    return calls, incomplete, short_high, short_low, loss_high, loss_low
 
 
 def unsecured_loss(report: MarginReport) -> Int64:

@@ -8,14 +8,18 @@ from app.engine.arrays import INT8, INT64, Int8, Int64
 from app.engine.jit import kernel
 from app.engine.rows import COMPLETE
 
-_HALF_BITS: Final = 32
-_LOW: Final = (1 << _HALF_BITS) - 1
+HALF_BITS: Final = 32
+LOW: Final = (1 << HALF_BITS) - 1
 
 
 def total(column: Int64, status: Int8) -> int:
     """Return the exact sum of a (C,) column over the complete clients, for fewer than 2**31 of them. Cost: O(C)."""
-    high, low = halves(column, status)
-    return (high << _HALF_BITS) + low
+    return whole(*halves(column, status))
+
+
+def whole(high: int, low: int) -> int:
+    """Return the sum of numbers from the sums of their upper and of their lower halves."""
+    return (high << HALF_BITS) + low
 
 
 @kernel(types.UniTuple(types.int64, 2), INT64, INT8)  # type: ignore[no-untyped-call] # numba has no types
@@ -24,6 +28,6 @@ def halves(column: Int64, status: Int8) -> tuple[int, int]:
     high = low = 0
     for i in range(len(column)):
         value = column[i] if status[i] == COMPLETE else 0
-        high += value >> _HALF_BITS
-        low += value & _LOW
+        high += value >> HALF_BITS
+        low += value & LOW
     return high, low

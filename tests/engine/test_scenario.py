@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.engine.book import Prices
+from app.engine.book import Book, Instruments, Prices
 from app.engine.margin import margin_report
+from app.engine.rules import Layer, MarginRules, Side
 from app.engine.scenario import book_ladder, ladder, shocked, unsecured_loss
 from app.engine.units import PRICE_LIMIT
 from app.policies.load import builtin_policy
@@ -90,3 +91,20 @@ def test_the_books_ladder_sums_the_reports_of_its_rungs() -> None:
     assert (fall.calls, fall.margin_shortfall, fall.unsecured_loss, fall.incomplete) == (2, 277_500, 140_000, 1)
     assert (today.calls, today.margin_shortfall, today.unsecured_loss, today.incomplete) == (1, 15_000, 0, 1)
     assert book_ladder(*columns, flat, [-5000], symbol=1)[0].margin_shortfall == today.margin_shortfall
+
+
+def test_sums_of_a_rung_are_exact_beyond_64_bits() -> None:
+    """6,000 clients short 9e11 units at 1.00, six times leveraged: 18 times that asked of each, and all of it owed."""
+    clients = 6000
+    book = Book(
+        np.arange(clients), np.arange(clients + 1), np.zeros(clients, np.int32), np.full(clients, -9 * 10**17),
+        np.zeros(clients, np.int64), np.full(clients, -1), ("A",),
+    )  # fmt: skip
+    leveraged = Instruments(np.array([60_000]), np.array([True]), np.array([-1]), np.array([True]))
+    rules = MarginRules(exchange=Layer(short=Side(30_000), leverage=True))
+
+    (rung,) = book_ladder(book, Prices(np.array([10**8])), leveraged, rules, [0])
+
+    owed = 9 * 10**11 * 100
+    assert (rung.calls, rung.incomplete) == (clients, 0)
+    assert (rung.margin_shortfall, rung.unsecured_loss) == (clients * 19 * owed, clients * owed)
