@@ -175,7 +175,7 @@ class MarginRules:
 
     def __post_init__(self) -> None:
         assert self.exchange is None or self.exchange.client_rate is ClientRate.IGNORED
-        object.__setattr__(self, "at_par", _pack(self, PRICE_SCALE))
+        object.__setattr__(self, "at_par", _pack(self, PRICE_SCALE, _steps_at(self.concentration)))
 
     @property
     def in_dollars(self) -> bool:
@@ -197,10 +197,10 @@ class MarginRules:
 
     def packed(self, usd_rate: int) -> PackedRules:
         """Return the rules at this rate of account currency per US dollar in 1e-8."""
-        return self.at_par if usd_rate == PRICE_SCALE else _pack(self, usd_rate)
+        return self.at_par if usd_rate == PRICE_SCALE else _pack(self, usd_rate, self.at_par.steps_at)
 
 
-def _pack(rules: MarginRules, usd_rate: int) -> PackedRules:
+def _pack(rules: MarginRules, usd_rate: int, steps_at: UInt8) -> PackedRules:
     layers = np.zeros((2, 2, SIDE_WIDTH), np.int64)
     for row, layer in zip(layers, (rules.exchange or Layer(), rules.house or Layer()), strict=True):
         _pack_side(row[0], layer, layer.long, usd_rate)
@@ -212,7 +212,7 @@ def _pack(rules: MarginRules, usd_rate: int) -> PackedRules:
     asks_house = house.long is not None or house.short is not None
     numbers = np.array([rules.flat_rate, house.client_rate, rules.exchange is not None, asks_house], np.int64)
     concentration = _pack_concentration(rules.concentration, usd_rate)
-    return PackedRules(layers, concentration, numbers, _steps_at(concentration), rules.in_dollars)
+    return PackedRules(layers, concentration, numbers, steps_at, rules.in_dollars)
 
 
 def _pack_side(row: Int64, layer: Layer, side: Side | None, usd_rate: int) -> None:
@@ -242,10 +242,11 @@ def _pack_concentration(rule: Concentration | None, usd_rate: int) -> Int64:
     return packed
 
 
-def _steps_at(concentration: Int64) -> UInt8:
+def _steps_at(rule: Concentration | None) -> UInt8:
+    sides = (rule.long, rule.short) if rule else ((), ())
     shares = np.arange(RATE_SCALE + 1)
-    steps = concentration[:, CONC_STEPS:CONC_RATES]
-    return np.stack([np.searchsorted(side, shares, side="right").astype(np.uint8) for side in steps])
+    held = [np.searchsorted([step.share for step in steps], shares, side="right") for steps in sides]
+    return np.array(held, np.uint8)
 
 
 FLAT_25: Final = MarginRules(house=Layer(long=Side(2500), short=Side(2500), client_rate=ClientRate.REPLACES))
