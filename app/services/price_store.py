@@ -70,7 +70,8 @@ with quote as (
     returning symbol
 ), change as (
     insert into book_change (xid, at, client_ids, symbols)
-    select pg_current_xact_id()::text::bigint, now(), '[]', jsonb_agg(symbol) from stored join moved using (symbol)
+    select pg_current_xact_id()::text::bigint, clock_timestamp(), '[]', jsonb_agg(symbol)
+    from stored join moved using (symbol)
     having count(*) > 0
     returning id
 )

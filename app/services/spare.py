@@ -12,8 +12,6 @@ Column = TypeVar("Column", NDArray[np.int8], NDArray[np.int32], NDArray[np.int64
 
 #: Of one column: the current one, the one before it, and one for as long as a reader holds that.
 _MOST_ROOMS: Final = 3
-#: How often the memory of a column is referred to where nobody but its room has it: by the room, and by who asks.
-_UNSHARED: Final = 2
 #: A room in which more than one in so many rows are out of date is filled anew.
 _FEW: Final = 8
 #: Likewise one that missed more changes than this.
@@ -97,7 +95,11 @@ class _Room:
 
     def is_free(self, length: int) -> bool:
         """Return whether nobody reads it, and it is large enough."""
-        return sys.getrefcount(self.memory) == _UNSHARED and length <= len(self.memory)
+        return self.references() == _UNSHARED and length <= len(self.memory)
+
+    def references(self) -> int:
+        """Return how often its memory is referred to, as the interpreter counts."""
+        return sys.getrefcount(self.memory)
 
     def forget(self) -> None:
         """Know nothing of what it holds."""
@@ -124,6 +126,10 @@ class _Room:
         made = self.memory[: change.length]
         made.flags.writeable = False
         return made
+
+
+#: What it counts where nobody else has it.
+_UNSHARED: Final = _Room(np.empty(0)).references()
 
 
 class _Rooms:
