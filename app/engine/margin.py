@@ -21,7 +21,7 @@ from app.engine.terms import CENTS_PER_UNIT, TERM_WIDTH, fill_terms
 
 PARALLEL_POSITIONS: Final = 100_000
 """Fewer positions than this are done sooner by the calling thread than handed out."""
-SHARES_PER_THREAD: Final = 4
+SHARES_PER_THREAD: Final = 16
 """Pieces that a thread gets on average, so that none waits long for the last."""
 
 Results = tuple[Int8, Int64, Int64]
