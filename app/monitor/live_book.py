@@ -58,7 +58,7 @@ class LiveBook:
         self._base_currency = base_currency
         self._lock = asyncio.Lock()
         #: The look at the database that has not begun; who comes meanwhile waits for it too.
-        self._next: asyncio.Task[Valued] | None = None
+        self._next: asyncio.Task[None] | None = None
         self._valued: Valued | None = None
         self._spares = Spares()
         self._seen: Seen | None = None
@@ -71,7 +71,7 @@ class LiveBook:
 
     async def current(self) -> Valued:
         """
-        Return the book with every change that was committed before this call.
+        Return the newest book, with every change that was committed before this call.
 
         However many wait, there are two looks at the database: one under way, and one that begins after it, which all
         who come meanwhile share. A caller that is cancelled cancels only its own waiting: a transaction that is torn
@@ -80,9 +80,11 @@ class LiveBook:
         if self._next is None or self._next.done():
             self._next = asyncio.create_task(self._followed())
             self._next.add_done_callback(_look_at)
-        return await asyncio.shield(self._next)
+        await asyncio.shield(self._next)
+        assert self._valued is not None, "the look that was waited for made one"
+        return self._valued  # with all that listeners were told: one may have been published while this was waking up
 
-    async def _followed(self) -> Valued:
+    async def _followed(self) -> None:
         async with self._lock:
             self._next = None  # who comes from now on may know of what this look does not see
             before = self._valued
@@ -91,8 +93,6 @@ class LiveBook:
             elif await self._is_behind():
                 await self._follow(before)
             self._looked_at = time.monotonic()
-            assert self._valued is not None, "loaded just now, or before"
-            return self._valued
 
     async def _is_behind(self) -> bool:
         """Return whether a change was committed that the columns do not have."""
@@ -157,7 +157,7 @@ class LiveBook:
             listener(update)
 
 
-def _look_at(task: asyncio.Task[Valued]) -> None:
+def _look_at(task: asyncio.Task[None]) -> None:
     """Look at a failure, which whoever still waits is told, so that asyncio does not complain where nobody does."""
     if not task.cancelled():
         task.exception()

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, TypeVar
-from weakref import ref
 
 import numpy as np
 import structlog
@@ -17,7 +16,7 @@ from app.monitor.standing import Attention, Standing
 from app.services import call_review, call_standing, client_states
 from app.services.business_days import close_after
 from app.services.case import CallTerms
-from app.services.valued import Valued, rows_of
+from app.services.valued import rows_of
 
 Item = TypeVar("Item")
 
@@ -49,8 +48,6 @@ class Reviewer:
         self._standing: Standing | None = None
         #: Client ids; None = all.
         self._touched: list[NDArray[np.int64]] | None = None
-        #: The book that they are of, for as long as it is the current one.
-        self._newest: ref[Valued] | None = None
         book.listen(self._updated)
 
     async def start(self) -> None:
@@ -98,7 +95,6 @@ class Reviewer:
     async def _needed(self, standing: Standing, *, recheck: bool) -> Attention:
         """Return what clients need; the book is let go of, so that a later one can be made in its memory."""
         valued = await self._book.current()
-        valued = (self._newest and self._newest()) or valued  # perhaps one was published while this was waking up
         touched, self._touched = self._touched, []
         ids = valued.holdings.book.client_ids
         rows = np.arange(len(ids)) if touched is None else rows_of(ids, [*touched, self._settled()])
@@ -121,7 +117,6 @@ class Reviewer:
 
     def _updated(self, update: Update) -> None:
         """Remember whom an update of the book touched."""
-        self._newest = ref(update.after)
         if self._standing is None or self._touched is None:
             return
         if update.rows is None:

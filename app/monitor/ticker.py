@@ -28,20 +28,20 @@ class Ticker:
     def __init__(self, book: BookSource, *, currency: str) -> None:
         self._book = book
         self._currency = currency
-        #: The book as it was told, and a resident one as it was published last.
+        #: The book as it was told.
         self._told: Valued | None = None
-        self._published: Valued | None = None
-        #: Clients that were valued again between the two; None = all.
+        #: Clients that were valued again since then; None = all.
         self._touched: list[NDArray[np.int64]] | None = None
         self._snapshots: dict[Filter, list[StreamEvent]] = {}
         #: Weakly, so that a later book can be made in its memory.
         self._snapshots_of: Callable[[], Valued | None] = lambda: None
+        self._listens = isinstance(book, LiveBook)
         if isinstance(book, LiveBook):
             book.listen(self._updated)
 
     async def snapshot(self, wanted: Filter) -> list[StreamEvent]:
         """Return the figures of now; many subscribers who want the same get the same objects."""
-        valued = await self._current()
+        valued = await self._book.current()
         if self._told is None:
             self._told, self._touched = valued, []
         if self._snapshots_of() is not valued:
@@ -57,8 +57,8 @@ class Ticker:
         if not wanting:
             self._told, self._snapshots = None, {}
             return
-        after = await self._current()
-        before, touched = self._told, self._touched if after is self._published else None
+        after = await self._book.current()
+        before, touched = self._told, self._touched if self._listens else None
         self._told, self._touched = after, []
         if before is None or before is after:
             return
@@ -68,14 +68,8 @@ class Ticker:
             by_client[subscription.wish.filter.client_id].append(subscription)
         self._offer(before, found, by_client)
 
-    async def _current(self) -> Valued:
-        """Return the newest book: perhaps one that was published just after the one that was waited for."""
-        valued = await self._book.current()
-        return self._published or valued
-
     def _updated(self, update: Update) -> None:
         """Remember whom an update of the book touched."""
-        self._published = update.after
         if self._told is None or update.rows is None:
             self._touched = None
         elif self._touched is not None:

@@ -10,7 +10,7 @@ from app.engine.book import Book, Instruments, Prices
 from app.engine.edit import holders, take
 from app.engine.margin import MarginReport
 from app.services.book import Holdings
-from app.services.book_read import SymbolTable
+from app.services.book_read import SymbolTable, index_of
 from app.services.spare import Change, Spares
 from app.services.splice import with_replaced
 from app.services.totals import totals
@@ -46,11 +46,11 @@ def with_symbols(holdings: Holdings, table: SymbolTable) -> tuple[Holdings, NDAr
 
     Another dollar rate marks every symbol.
     """
-    known = {symbol: index for index, symbol in enumerate(holdings.book.symbols)}
+    known = index_of(holdings.book.symbols)
     new = [symbol for symbol in table.symbols if symbol not in known]
     symbols = holdings.book.symbols + tuple(new)
-    known |= {symbol: len(known) + offset for offset, symbol in enumerate(new)}
-    at = np.array([known[symbol] for symbol in table.symbols], np.int64)
+    index = index_of(symbols)
+    at = np.array([index[symbol] for symbol in table.symbols], np.int64)
     marked = np.zeros(len(symbols), np.bool_)
     old, read = holdings.instruments, table.instruments
     price = _placed(holdings.prices.price, table.prices.price, at, marked)
