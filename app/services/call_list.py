@@ -17,7 +17,7 @@ from app.services.access import Caller
 from app.services.case import Case
 
 #: What may be asked for; `open` is every state that is not closed.
-StateFilter = Literal["open", "unconfirmed", "partially_met", "extended", "past_due", "met", "cancelled"]
+StateFilter = Literal["unconfirmed", "open", "partially_met", "extended", "past_due", "met", "cancelled"]
 
 _COLUMNS: Final = ", ".join(f"m.{field.name}" for field in fields(Case))
 #: How many cases to look at before the index on times is.
