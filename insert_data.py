@@ -8,14 +8,12 @@ from contextlib import ExitStack, aclosing
 from tqdm import tqdm
 
 from app import logs
+from app.composition import price_feed, price_source
 from app.db import Database, migrate, session, wait_until_ready
 from app.embedded import running_embedded, start_embedded
 from app.errors import AppError
-from app.providers import build_provider
 from app.security import PasswordHasher, describe_password
 from app.services import demo as demo_service
-from app.services import price_gate
-from app.services import prices as prices_service
 from config import Settings, get_settings
 
 
@@ -57,19 +55,12 @@ async def _insert(settings: Settings, url: str) -> demo_service.Seeded:
     database = Database(url=url, statement_cache_size=settings.statement_cache_size)
     await wait_until_ready(database, seconds=settings.database_wait_seconds)
     await migrate(database)
-    price_gate.configure(jump_limit=settings.price_jump_limit)
-    provider = build_provider(
-        settings.price_provider,
-        ttl_seconds=settings.price_ttl_seconds,
-        replay=settings.replay_plan(),
-        newest_replayed=prices_service.newest_replayed,
-    )
+    provider = price_source(settings)
     total = len(demo_service.symbols())
     with tqdm(total=total, desc="prices", unit="symbol", disable=None) as bar:
         async with aclosing(provider), session(database):
             return await demo_service.seed(
-                provider=provider,
-                base_currency=settings.base_currency,
+                feed=price_feed(settings, provider),
                 data_dir=settings.data_dir,
                 passwords=PasswordHasher(),
                 done=bar.update,

@@ -25,7 +25,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app import logs, metrics
-from app.composition import create_app, database_of, price_source, secret_key
+from app.composition import create_app, database_of, price_feed, price_source, secret_key
 from app.db import Database, connections_given, migrate, session, wait_until_ready
 from app.embedded import start_embedded
 from app.errors import AppError, StartupError
@@ -122,8 +122,7 @@ async def _insert_demo(settings: Settings) -> None:
     """Store demo clients and users at the prices that can be had within a moment."""
     async with aclosing(price_source(settings)) as provider:
         seeded = await demo_service.seed(
-            provider=provider,
-            base_currency=settings.base_currency,
+            feed=price_feed(settings, provider),
             data_dir=settings.data_dir,
             passwords=PasswordHasher(),
             seconds=_DEMO_PATIENCE_SECONDS,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from typing import Final
 
 from fastapi import FastAPI
@@ -54,12 +55,12 @@ from app.security import (
     TokenSigner,
     load_or_create_secret,
 )
-from app.services import price_gate
 from app.services import prices as prices_service
 from app.services.auth import Auth
 from app.services.login_limits import LoginLimits
 from app.services.margin_reads import MarginReads
 from app.services.positions import load_positions
+from app.services.price_gate import PriceFeed
 from app.services.shared_reads import SharedReads
 from app.services.valued import Valuation
 from app.services.webhook_address import Addresses, system_resolver
@@ -99,8 +100,7 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
         separate_input_output_schemas=False,
     )
     app.state.settings = settings
-    app.state.provider = provider or price_source(settings)
-    price_gate.configure(jump_limit=settings.price_jump_limit)
+    app.state.feed = price_feed(settings, provider or price_source(settings))
     app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
     app.state.position_reads = SharedReads(load_positions, seconds=settings.request_seconds)
     app.state.stock_reads = SharedReads(stocks.load_pages, seconds=settings.request_seconds)
@@ -152,6 +152,11 @@ def price_source(settings: Settings) -> PriceProvider:
     )
 
 
+def price_feed(settings: Settings, provider: PriceProvider) -> PriceFeed:
+    """Return a source with what its prices are judged and converted by."""
+    return PriceFeed(provider, settings.base_currency, Decimal(str(settings.price_jump_limit)))
+
+
 def secret_key(settings: Settings) -> str:
     """Return the key that signs tokens: the configured one, or the one that the first start made."""
     if settings.secret_key is not None:
@@ -163,7 +168,7 @@ def secret_key(settings: Settings) -> str:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Connect, serve, let go."""
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(app.state.provider.aclose)
+        stack.push_async_callback(app.state.feed.provider.aclose)
         database = database_of(app.state.settings)
         await stack.enter_async_context(RegisterTortoise(app, config=tortoise_config(database)))
         listener = Listener(database, ("event", "book"))
@@ -194,7 +199,7 @@ def _leader(app: FastAPI, database: Database, listener: Listener) -> Leader:
     return Leader(
         database,
         reviewer=Reviewer(app.state.book, terms=terms, settle_seconds=settings.call_settle_seconds),
-        refresher=Refresher(app.state.provider, base_currency=settings.base_currency, pace=pace),
+        refresher=Refresher(app.state.feed, pace=pace),
         signal=listener.signal("book"),
         terms=terms,
     )

@@ -15,6 +15,7 @@ from app.services import demo, price_store
 from app.services.access import Caller, Role
 from app.services.margin import MarginStatus
 from app.services.margin_reads import MarginReads
+from app.services.price_gate import PriceFeed
 from tests.fakes import FakeProvider
 
 DESK: Final = Caller(user_id=1, username="desk", role=Role.RISK, client_id=None)
@@ -24,8 +25,7 @@ PRICES: Final = {"today's": "100", "a penny": "0.01", "odd": "333.33333333", "a 
 
 async def seed(provider: PriceProvider, data_dir: Path, base_currency: str = "USD") -> demo.Seeded:
     return await demo.seed(
-        provider=provider,
-        base_currency=base_currency,
+        feed=PriceFeed(provider, base_currency),
         data_dir=data_dir,
         passwords=PasswordHasher(),
         seconds=5,
@@ -107,7 +107,7 @@ async def test_second_seeding_changes_nothing(source: FakeProvider, tmp_path: Pa
 
 async def test_stored_price_comes_before_a_sample(db: None, provider: FakeProvider, tmp_path: Path) -> None:
     provider.give("NVDA", "77")
-    await price_store.store_quotes(provider.quotes.values())
+    await price_store.store_quotes(provider.quotes.values(), feed=PriceFeed(provider, "USD"))
     provider.reset()
     provider.down = True
 

@@ -10,10 +10,10 @@ from typing import Final
 import structlog
 
 from app.errors import ProviderError
-from app.providers.base import PriceProvider
 from app.services import basis as basis_service
 from app.services import late_splits
 from app.services import prices as prices_service
+from app.services.price_gate import PriceFeed
 
 #: How much slower while every exchange is closed, and the longest pause then.
 _CLOSED_FACTOR: Final = 20
@@ -40,9 +40,8 @@ class Pace:
 class Refresher:
     """Asks the source for ever; `run` it as a task."""
 
-    def __init__(self, provider: PriceProvider, *, base_currency: str, pace: Pace) -> None:
-        self._provider = provider
-        self._base_currency = base_currency
+    def __init__(self, feed: PriceFeed, *, pace: Pace) -> None:
+        self._feed = feed
         self._pace = pace
         self._failures = 0
 
@@ -62,13 +61,13 @@ class Refresher:
         """Apply the splits that the source reports later than their prices, for ever; end it by cancelling."""
         while True:
             await asyncio.sleep(_jittered(self._pace.seconds * _SPLITS_FACTOR))
-            await late_splits.apply_late(provider=self._provider)
+            await late_splits.apply_late(provider=self._feed.provider)
 
     async def _refresh(self) -> float:
         """Refresh once; return how long the source wants to be left alone."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await prices_service.refresh_held(provider=self._provider, base_currency=self._base_currency)
+                await prices_service.refresh_held(self._feed)
         except ProviderError as error:
             self._failures += 1
             if self._failures == 1:

@@ -17,7 +17,6 @@ from fastapi.security import OAuth2PasswordBearer
 from app.errors import AuthenticationError
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.providers.base import PriceProvider
 from app.schemas.base import LARGEST_ID
 from app.schemas.explain import SimulationIn
 from app.schemas.stress import SHOCKS_PATTERN, parse_shocks
@@ -27,6 +26,7 @@ from app.services.case import CallTerms, CallType, replay_clock, wall_clock
 from app.services.explain import Terms
 from app.services.margin_reads import MarginReads
 from app.services.positions import PositionReads
+from app.services.price_gate import PriceFeed
 from app.services.sessions import Session, open_session
 from app.services.simulate import Changes, Trade
 from app.services.stream import Streams
@@ -79,10 +79,10 @@ async def get_settings(request: Request) -> Settings:
     return settings
 
 
-async def get_provider(request: Request) -> PriceProvider:
-    """Return this process's price source."""
-    provider: PriceProvider = request.app.state.provider
-    return provider
+async def get_feed(request: Request) -> PriceFeed:
+    """Return this process's price source, and what its prices are judged by."""
+    feed: PriceFeed = request.app.state.feed
+    return feed
 
 
 async def get_book(request: Request) -> BookSource:
@@ -128,7 +128,7 @@ async def get_policy(request: Request) -> ActivePolicy:
 
 
 SettingsDep = Annotated[Settings, Depends(get_settings)]
-ProviderDep = Annotated[PriceProvider, Depends(get_provider)]
+FeedDep = Annotated[PriceFeed, Depends(get_feed)]
 BookDep = Annotated[BookSource, Depends(get_book)]
 PositionReadsDep = Annotated[PositionReads, Depends(get_position_reads)]
 MarginReadsDep = Annotated[MarginReads, Depends(get_margin_reads)]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response, status
 
-from app.routers.deps import CallerDep, ClientId, PositionReadsDep, ProviderDep, SettingsDep, StaffDep, Symbol
+from app.routers.deps import CallerDep, ClientId, FeedDep, PositionReadsDep, SettingsDep, StaffDep, Symbol
 from app.routers.errors import problems
 from app.routers.etags import TAG, ExpectedDep, ExpectedOrNewDep, KnownDep, tagged
 from app.routers.once import once
@@ -84,9 +84,9 @@ async def delete_position(client_id: ClientId, symbol: Symbol, caller: StaffDep,
     await positions_service.delete_position(client_id, symbol, caller=caller, check=expected.check(_position))
 
 
-async def get_trade(body: TradeIn, _: StaffDep, provider: ProviderDep, settings: SettingsDep) -> Trade:
+async def get_trade(body: TradeIn, _: StaffDep, feed: FeedDep) -> Trade:
     """Return the trade, of a stock whose price is known: the source is asked here, before any transaction."""
-    await trades_service.ensure_priced(body.symbol, provider=provider, base_currency=settings.base_currency)
+    await trades_service.ensure_priced(body.symbol, feed=feed)
     return Trade(symbol=body.symbol, quantity=body.quantity, price=body.price)
 
 
@@ -102,13 +102,10 @@ async def create_trade(
     client_id: ClientId,
     trade: Annotated[Trade, Depends(get_trade)],
     caller: StaffDep,
-    provider: ProviderDep,
-    settings: SettingsDep,
+    feed: FeedDep,
 ) -> TradeOut:
     """Change quantity, average cost and loan together: loan += quantity x price x fx."""
-    booked = await trades_service.book_trade(
-        client_id, trade, provider=provider, base_currency=settings.base_currency, caller=caller
-    )
+    booked = await trades_service.book_trade(client_id, trade, feed=feed, caller=caller)
     position = _position(booked.position) if booked.position else None
     return TradeOut(client_id=client_id, position=position, loan=booked.loan)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 from pydantic_core import to_json
 
-from app.routers.deps import AfterSymbol, CallerDep, Limit, ProviderDep, SettingsDep, StaffDep, Symbol, link_next
+from app.routers.deps import AfterSymbol, CallerDep, FeedDep, Limit, SettingsDep, StaffDep, Symbol, link_next
 from app.routers.errors import problems
 from app.routers.etags import KnownDep, tagged
 from app.schemas.base import TimestampIn
@@ -105,13 +105,13 @@ async def list_stocks(
     summary="Refresh every held symbol",
     responses=problems(401, 403, 503),
 )
-async def refresh_stocks(_: StaffDep, provider: ProviderDep, settings: SettingsDep) -> RefreshOut:
+async def refresh_stocks(_: StaffDep, feed: FeedDep) -> RefreshOut:
     """
     Ask the price source for every symbol that a client holds, and for the FX rates they need.
 
     It takes no `Idempotency-Key`: sent again, it asks again, which does no harm.
     """
-    refreshed = await prices_service.refresh_held(provider=provider, base_currency=settings.base_currency)
+    refreshed = await prices_service.refresh_held(feed)
     return RefreshOut.model_validate(refreshed)
 
 
@@ -121,11 +121,9 @@ async def refresh_stocks(_: StaffDep, provider: ProviderDep, settings: SettingsD
     summary="Get the price of a stock, now",
     responses={200: {"headers": _ORIGIN_HEADERS}, **problems(401, 404, 422, 503)},
 )
-async def get_stock(
-    symbol: Symbol, response: Response, _: CallerDep, provider: ProviderDep, settings: SettingsDep
-) -> StockOut:
+async def get_stock(symbol: Symbol, response: Response, _: CallerDep, feed: FeedDep, settings: SettingsDep) -> StockOut:
     """Ask the price source, store what it says and return it; the stored price where it cannot answer."""
-    price, origin = await prices_service.fetch_price(symbol, provider=provider, base_currency=settings.base_currency)
+    price, origin = await prices_service.fetch_price(symbol, feed=feed)
     response.headers["X-Price-Origin"] = origin
     response.headers["X-Price-Basis"] = await basis_service.basis_now(price, stale_seconds=settings.price_stale_seconds)
     return StockOut.model_validate(price)

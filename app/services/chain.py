@@ -10,7 +10,7 @@ An entry's hash is the SHA-256 of the UTF-8 text of this JSON array, without bla
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -69,6 +69,16 @@ def plain(value: object) -> Plain:
         case Iterable():
             return [plain(member) for member in value]
     raise TypeError(f"{type(value).__name__} has no exact form in the audit trail")
+
+
+def bodies(entries: Iterable[Sequence[object]]) -> list[str]:
+    """Return the text of each entry's members from `actor` on; one that leaves everything as it was has none."""
+    texts = []
+    for members in entries:
+        before, after = (plain(member) for member in members[5:7])
+        if before is None or before != after:
+            texts.append(canonical(plain(members)))
+    return texts
 
 
 def canonical(value: Plain) -> str:

@@ -14,11 +14,12 @@ from tortoise.transactions import in_transaction
 
 from app.errors import ProviderError
 from app.models import Client, Margin, MarketData, Position, Role
-from app.providers.base import PriceProvider, Quote
+from app.providers.base import Quote
 from app.security import PasswordHasher, load_or_create_password
 from app.services import chain, journal, price_store
 from app.services import users as users_service
 from app.services.journal import Change
+from app.services.price_gate import PriceFeed
 from app.symbols import fx_symbol
 
 #: No market ever made these; they only let the demo work without a network. Never live, and marked so.
@@ -92,8 +93,7 @@ async def is_empty() -> bool:
 
 async def seed(
     *,
-    provider: PriceProvider,
-    base_currency: str,
+    feed: PriceFeed,
     data_dir: Path,
     passwords: PasswordHasher,
     seconds: float = 30,
@@ -103,42 +103,42 @@ async def seed(
     Store prices, and the demo clients and users that are not there yet; those that are stay as they are.
 
     Args:
-        provider: asked for prices first; a symbol that has none, now or stored, gets a sample price.
-        base_currency: account currency.
+        feed: asked for prices first; a symbol that has none, now or stored, gets a sample price.
         data_dir: keeps the random passwords of the users `desk` (role risk) and `ada` (role client).
         passwords: hashes them.
-        seconds: how long the provider may take.
+        seconds: how long the source may take.
         done: told how many more symbols have been dealt with.
     """
     deadline = asyncio.get_running_loop().time() + seconds
-    prices = await _prices(symbols(), provider=provider, deadline=deadline)
+    prices = await _prices(symbols(), feed=feed, deadline=deadline)
     done(len(prices))
-    currencies = {price.currency for price in prices.values()} - {base_currency}
-    pairs = [fx_symbol(currency, base_currency) for currency in sorted(currencies)]
-    prices |= await _prices(pairs, provider=provider, deadline=deadline)
+    currencies = {price.currency for price in prices.values()} - {feed.base_currency}
+    pairs = [fx_symbol(currency, feed.base_currency) for currency in sorted(currencies)]
+    prices |= await _prices(pairs, feed=feed, deadline=deadline)
     async with in_transaction():
         await connections.get("default").execute_query("select pg_advisory_xact_lock($1)", [_LOCK])
-        created, kept, skipped = await _ensure_clients(prices, _values(prices, base_currency))
+        created, kept, skipped = await _ensure_clients(prices, _values(prices, feed.base_currency))
         users = await _ensure_users(data_dir, passwords)
     sampled = sorted(symbol for symbol, price in prices.items() if price.source == "sample")
     return Seeded(created=created, kept=kept, skipped=skipped, sampled=sampled, users=users)
 
 
-async def _prices(wanted: Sequence[str], *, provider: PriceProvider, deadline: float) -> dict[str, MarketData]:
+async def _prices(wanted: Sequence[str], *, feed: PriceFeed, deadline: float) -> dict[str, MarketData]:
     """Return the stored prices of `wanted`, refreshed if the source answers in time, else samples."""
-    await price_store.store_quotes(await _ask(wanted, provider=provider, deadline=deadline))
+    await price_store.store_quotes(await _ask(wanted, feed=feed, deadline=deadline), feed=feed)
     stored = {row.symbol for row in await MarketData.filter(symbol__in=wanted)}
-    await price_store.store_quotes([_sample(symbol) for symbol in wanted if symbol in _SAMPLES.keys() - stored])
+    samples = [_sample(symbol) for symbol in wanted if symbol in _SAMPLES.keys() - stored]
+    await price_store.store_quotes(samples, feed=feed)
     return {row.symbol: row for row in await MarketData.filter(symbol__in=wanted)}
 
 
-async def _ask(wanted: Sequence[str], *, provider: PriceProvider, deadline: float) -> Iterable[Quote]:
+async def _ask(wanted: Sequence[str], *, feed: PriceFeed, deadline: float) -> Iterable[Quote]:
     """Return what the source gives in time."""
     if not wanted:
         return ()
     try:
         async with asyncio.timeout_at(deadline):
-            return (await provider.fetch(wanted)).quotes.values()
+            return (await feed.provider.fetch(wanted)).quotes.values()
     except (ProviderError, TimeoutError):
         return ()
 

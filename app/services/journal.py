@@ -15,7 +15,7 @@ import structlog
 from tortoise import connections
 
 from app.models import BookChange
-from app.services.chain import canonical, plain
+from app.services import chain
 
 #: Held from the first entry or event of a transaction to its end; `audit_append` in the database takes the same one.
 LOCK: Final = 1785689458  # "jour"
@@ -82,10 +82,9 @@ async def record(*changes: Change, actor: str, touches: Touches = NOTHING) -> No
         actor: a user's name, `monitor` or `system`.
         touches: followers of the book are told when the transaction commits.
     """
-    real = [change for change in changes if change.before is None or plain(change.before) != plain(change.after)]
-    if real:
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
-        bodies = [_body(change, actor=actor, request_id=request_id) for change in real]
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    bodies = chain.bodies([_members(change, actor=actor, request_id=request_id) for change in changes])
+    if bodies:
         parameters = [bodies, _array(touches.client_ids), _array(touches.symbols), bool(touches)]
         await connections.get("default").execute_query(_RECORD, parameters)
 
@@ -95,11 +94,10 @@ async def prune_book_changes(*, hours: float = 1) -> None:
     await BookChange.filter(at__lt=datetime.now(UTC) - timedelta(hours=hours)).delete()
 
 
-def _body(change: Change, *, actor: str, request_id: str | None) -> str:
+def _members(change: Change, *, actor: str, request_id: str | None) -> list[object]:
     """Return what the entry's hash covers of a change; the database puts the other members in front."""
     entity_id = None if change.entity_id is None else str(change.entity_id)
-    known = [actor, change.action, change.entity, entity_id, change.client_id, change.before, change.after, request_id]
-    return canonical(plain(known))
+    return [actor, change.action, change.entity, entity_id, change.client_id, change.before, change.after, request_id]
 
 
 def _array(values: Collection[int] | Collection[str] | None) -> str | None:

@@ -14,7 +14,7 @@ from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.providers.base import PriceProvider, Split
-from app.services import price_gate
+from app.services import journal, price_gate
 from app.services import splits as splits_service
 
 _JUMPED: Final = """
@@ -50,7 +50,9 @@ async def _apply(splits: tuple[Split, ...], jump: Mapping[str, Any]) -> bool:
     """Apply the splits of a jump, unless somebody else just did."""
     async with in_transaction():
         mine = await connections.get("default").execute_query_dict(_LOCKED, [jump["symbol"], jump["jumped_at"]])
-        applied, _ = await splits_service.apply_all(splits) if mine else ([], set())
-        if applied:
-            await splits_service.record(applied)
-    return bool(applied)
+        if not mine:
+            return False
+        outcome = await splits_service.apply_all(splits)
+        if outcome.changes:
+            await journal.record(*outcome.changes, actor=journal.SYSTEM, touches=outcome.touches)
+    return bool(outcome.changes)

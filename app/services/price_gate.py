@@ -1,21 +1,19 @@
 """
-What may become the stored price: a pure decision, and the count of what was refused.
+What may become the stored price: a pure decision.
 
 A quote that jumps away from the stored price waits; a later answer near it confirms it. So one wrong answer opens no
 call, and a real crash is used one poll later. What waits is kept beside the stored price (`MarketData.pending_*`), so
 that it outlives a restart and any worker may see the second answer.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app import metrics
-from app.providers.base import Quote, Refusal, Split
+from app.providers.base import PriceProvider, Quote, Refusal, Split
 
 #: How long a jump waits for the source to say whether it is a split, where that cannot be asked.
 SPLIT_PATIENCE: Final = timedelta(minutes=5)
@@ -25,6 +23,17 @@ _ANNOUNCED: Final = timedelta(days=4)
 _CLOSE_TOLERANCE: Final = Decimal("0.02")
 _SAMPLE: Final = "sample"
 _DESK: Final = "desk"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFeed:
+    """A source, and what its prices are judged and converted by."""
+
+    provider: PriceProvider
+    #: Account currency, whose FX rates travel with the prices that need them.
+    base_currency: str
+    #: Largest change from the stored price that is used at once, a fraction of it.
+    jump_limit: Decimal = Decimal("0.3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,74 @@ class Held:
 
 
 Decision = Used | Held | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What the gate said of some quotes of different symbols."""
+
+    used: Sequence[Quote]
+    #: To be applied in the transaction that stores `used`.
+    splits: Sequence[Split]
+    #: By symbol, what waits for a second answer.
+    held: Mapping[str, Pending]
+    #: By symbol, why its quote is not used, or not yet.
+    refused: Mapping[str, Refusal]
+    #: Not decided: the source has to be asked for splits since that moment first.
+    suspects: Mapping[Quote, datetime]
+    #: Symbols for which something waited that is settled now.
+    released: Sequence[str]
+    #: Symbols whose price was confirmed far from the one before, and no split explains it yet.
+    jumped: Sequence[str]
+
+
+def judge(
+    quotes: Sequence[Quote],
+    stored: Mapping[str, Known],
+    *,
+    splits: Mapping[str, Sequence[Split] | None],
+    jump_limit: Decimal,
+) -> Verdicts:
+    """
+    Return what to do with quotes of different symbols.
+
+    Args:
+        quotes: what a source said.
+        stored: what is stored, by symbol.
+        splits: what the source said of splits, by symbol; a suspect that is not among them comes back undecided.
+        jump_limit: largest change from the stored price that is used at once, a fraction of it.
+    """
+    suspects: dict[Quote, datetime] = {}
+    decisions: dict[Quote, Decision] = {}
+    for quote in quotes:
+        known = stored.get(quote.symbol)
+        if known is not None and quote.symbol not in splits and may_be_split(quote, known, jump_limit=jump_limit):
+            suspects[quote] = known.market_time
+        else:
+            answer = splits.get(quote.symbol, ())
+            decisions[quote] = decide(quote, known, splits=answer, jump_limit=jump_limit)
+    used = {quote: decision for quote, decision in decisions.items() if isinstance(decision, Used)}
+    settled = {quote: known for quote in used if (known := stored.get(quote.symbol)) and known.pending}
+    return Verdicts(
+        used=list(used),
+        splits=[split for decision in used.values() for split in decision.splits],
+        held={quote.symbol: decision.pending for quote, decision in decisions.items() if isinstance(decision, Held)},
+        refused={quote.symbol: reason for quote, decision in decisions.items() if (reason := _reason(decision))},
+        suspects=suspects,
+        released=[quote.symbol for quote in settled],
+        jumped=[
+            quote.symbol
+            for quote, known in settled.items()
+            if not used[quote].splits and is_jump(quote.price, known.price, jump_limit=jump_limit)
+        ],
+    )
+
+
+def _reason(decision: Decision) -> Refusal | None:
+    """Return why a quote is not used, None if it is."""
+    if isinstance(decision, Refusal):
+        return decision
+    return Refusal.JUMP if isinstance(decision, Held) else None
 
 
 def decide(quote: Quote, known: Known | None, *, splits: Sequence[Split] | None, jump_limit: Decimal) -> Decision:
@@ -187,25 +264,3 @@ def _second_answer(
     if ask_again and quote.fetched_at - pending.since < SPLIT_PATIENCE:
         return Held(replace(fresh, since=pending.since))
     return Used(due)
-
-
-for _reason in Refusal:
-    metrics.count_refused(_reason, 0)  # 0 says more than nothing
-_jump_limit = Decimal("0.3")
-
-
-def configure(*, jump_limit: float) -> None:
-    """Set this process's limit, a fraction of the stored price between 0 and 1."""
-    global _jump_limit  # noqa: PLW0603 - a setting of the process, as the level of its log
-    _jump_limit = Decimal(str(jump_limit))
-
-
-def jump_limit() -> Decimal:
-    """Return this process's limit."""
-    return _jump_limit
-
-
-def count(reasons: Iterable[Refusal]) -> None:
-    """Count answers that were not used."""
-    for reason, times in Counter(reasons).items():
-        metrics.count_refused(reason, times)

@@ -11,12 +11,13 @@ from tortoise.transactions import in_transaction
 
 from app.errors import NotFoundError, ProviderError, UnavailableError
 from app.models import MarketData, PriceHistory
-from app.providers.base import Caching, PriceProvider, QuoteBatch
+from app.providers.base import Caching, QuoteBatch
 from app.services import journal, price_store
 from app.services.access import Caller
 from app.services.basis import REPLAY
 from app.services.book_read import HELD
 from app.services.journal import Change, Touches
+from app.services.price_gate import PriceFeed
 from app.symbols import fx_symbol, normalise_symbol
 
 Origin = Literal["provider", "stored"]
@@ -50,7 +51,7 @@ class Refreshed:
     missing: Sequence[str]
 
 
-async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: str) -> tuple[MarketData, Origin]:
+async def fetch_price(symbol: str, *, feed: PriceFeed) -> tuple[MarketData, Origin]:
     """
     Ask the source for one price, store it, return it.
 
@@ -65,12 +66,12 @@ async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: st
     symbol = normalise_symbol(symbol)
     outage: UnavailableError | None = None
     try:
-        batch = await provider.fetch([symbol])
+        batch = await feed.provider.fetch([symbol])
     except ProviderError as error:
         outage = error
     else:
-        if await price_store.store_batch(batch, provider=provider) or await _confirmed(batch, provider=provider):
-            await _refresh_rates({batch.quotes[symbol].currency}, provider=provider, base_currency=base_currency)
+        if await price_store.store_batch(batch, feed=feed) or await _confirmed(batch, feed=feed):
+            await _refresh_rates({batch.quotes[symbol].currency}, feed=feed)
             return await MarketData.get(symbol=symbol), "provider"
         if symbol in batch.failed:
             outage = UnavailableError("The price source does not answer.", retry_after=5)
@@ -80,19 +81,19 @@ async def fetch_price(symbol: str, *, provider: PriceProvider, base_currency: st
     raise outage or NotFoundError(f"No price is known for {symbol}.")
 
 
-async def _confirmed(batch: QuoteBatch, *, provider: PriceProvider) -> bool:
+async def _confirmed(batch: QuoteBatch, *, feed: PriceFeed) -> bool:
     """Ask for the second answer that a quote waits for; return whether it is used now."""
     if not await MarketData.exists(symbol__in=list(batch.quotes), pending_price__not_isnull=True):
         return False
-    if isinstance(provider, Caching):
-        provider.forget(list(batch.quotes))
+    if isinstance(feed.provider, Caching):
+        feed.provider.forget(list(batch.quotes))
     try:
-        return bool(await price_store.store_batch(await provider.fetch(list(batch.quotes)), provider=provider))
+        return bool(await price_store.store_batch(await feed.provider.fetch(list(batch.quotes)), feed=feed))
     except ProviderError:
         return False
 
 
-async def refresh_held(*, provider: PriceProvider, base_currency: str) -> Refreshed:
+async def refresh_held(feed: PriceFeed) -> Refreshed:
     """
     Store the latest quote of every symbol that a client holds, and the FX rates they need.
 
@@ -104,12 +105,12 @@ async def refresh_held(*, provider: PriceProvider, base_currency: str) -> Refres
     held = await held_symbols()
     if not held:
         return Refreshed(updated=[], missing=[])
-    batch = await provider.fetch(held)
+    batch = await feed.provider.fetch(held)
     currencies = {quote.currency for quote in batch.quotes.values()} | await _currencies(held)
-    rates = await _ask_rates(currencies, provider=provider, base_currency=base_currency)
-    updated = await price_store.store_batch(batch, provider=provider)
+    rates = await _ask_rates(currencies, feed=feed)
+    updated = await price_store.store_batch(batch, feed=feed)
     if rates is not None:
-        await price_store.store_batch(rates, provider=provider)
+        await price_store.store_batch(rates, feed=feed)
     return Refreshed(updated=sorted(updated), missing=sorted(set(held) - updated))
 
 
@@ -173,20 +174,21 @@ async def price_history(symbol: str, *, window: Window, limit: int) -> list[Pric
     return rows
 
 
-async def _refresh_rates(currencies: Iterable[str], *, provider: PriceProvider, base_currency: str) -> None:
+async def _refresh_rates(currencies: Iterable[str], *, feed: PriceFeed) -> None:
     """Store the FX quotes that these currencies need; one that cannot be had leaves its holders unpriced."""
-    batch = await _ask_rates(currencies, provider=provider, base_currency=base_currency)
+    batch = await _ask_rates(currencies, feed=feed)
     if batch is not None:
-        await price_store.store_batch(batch, provider=provider)
+        await price_store.store_batch(batch, feed=feed)
 
 
-async def _ask_rates(currencies: Iterable[str], *, provider: PriceProvider, base_currency: str) -> QuoteBatch | None:
+async def _ask_rates(currencies: Iterable[str], *, feed: PriceFeed) -> QuoteBatch | None:
     """Return the FX quotes that these currencies need; None where none is needed, or the source cannot be asked."""
-    pairs = sorted(fx_symbol(currency, base_currency) for currency in set(currencies) if currency != base_currency)
+    foreign = set(currencies) - {feed.base_currency}
+    pairs = sorted(fx_symbol(currency, feed.base_currency) for currency in foreign)
     if not pairs:
         return None
     try:
-        return await provider.fetch(pairs)
+        return await feed.provider.fetch(pairs)
     except ProviderError as error:
         _log.warning("fx rates not refreshed", pairs=pairs, error=str(error))
         return None

@@ -20,7 +20,7 @@ from tortoise.transactions import in_transaction
 from app.errors import ConflictError, ProviderError
 from app.models import Split as SplitRow
 from app.providers.base import PriceProvider, Split, SplitSource
-from app.services import chain, journal
+from app.services import chain
 from app.services.journal import Change, Touches
 
 #: Symbols about which the source is asked at a time; each may cost it a request.
@@ -98,12 +98,21 @@ class Applied:
     holders: Sequence[int]
 
 
-async def apply_all(splits: Iterable[Split]) -> tuple[list[Applied], set[str]]:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What splits did, to be recorded last in the transaction, and the symbols where it could not be done."""
+
+    changes: Sequence[Change]
+    touches: Touches
+    failed: frozenset[str]
+
+
+async def apply_all(splits: Iterable[Split]) -> Outcome:
     """
     Apply splits, oldest first for each symbol; return what that did, and the symbols where it cannot be done.
 
-    Call in a transaction, and `record` at its end. A symbol whose split cannot be applied stays as it was, and says so
-    in the log; the others are not held up.
+    Call in a transaction, and record the outcome at its end. A symbol whose split cannot be applied stays as it was,
+    and says so in the log; the others are not held up.
     """
     by_symbol: dict[str, list[Split]] = {}
     for split in splits:
@@ -117,15 +126,11 @@ async def apply_all(splits: Iterable[Split]) -> tuple[list[Applied], set[str]]:
         except ConflictError as error:
             failed.add(symbol)
             _log.error("split cannot be applied; the symbol's price stays as it is", symbol=symbol, error=str(error))
-    return applied, failed
-
-
-async def record(applied: Sequence[Applied]) -> None:
-    """Put what splits did into the audit trail, and tell who follows the book; last in the transaction."""
-    holders = [holder for done in applied for holder in done.holders]
-    symbols = [str(done.change.entity_id) for done in applied]
-    touches = Touches(client_ids=holders, symbols=symbols)
-    await journal.record(*(done.change for done in applied), actor=journal.SYSTEM, touches=touches)
+    touches = Touches(
+        client_ids=[holder for done in applied for holder in done.holders],
+        symbols=[str(done.change.entity_id) for done in applied],
+    )
+    return Outcome([done.change for done in applied], touches, frozenset(failed))
 
 
 async def apply(split: Split) -> Applied | None:

@@ -9,13 +9,13 @@ from tortoise.transactions import in_transaction
 
 from app.errors import Fault, InvalidInputError, MissingPricesError
 from app.models import MarketData, Position
-from app.providers.base import PriceProvider
 from app.services import journal
 from app.services import prices as prices_service
 from app.services.access import Caller
 from app.services.clients import lock_client
 from app.services.journal import Change, Touches
 from app.services.positions import PositionRecord, check_gross_value, record_of, set_position, stock_symbol
+from app.services.price_gate import PriceFeed
 from app.symbols import fx_symbol
 
 _LARGEST: Final = Decimal(10) ** 12
@@ -42,9 +42,7 @@ class Booked:
     loan: Decimal
 
 
-async def book_trade(
-    client_id: int, trade: Trade, *, provider: PriceProvider, base_currency: str, caller: Caller
-) -> Booked:
+async def book_trade(client_id: int, trade: Trade, *, feed: PriceFeed, caller: Caller) -> Booked:
     """
     Book a trade: position, average cost and loan in one transaction.
 
@@ -57,10 +55,10 @@ async def book_trade(
         MissingPricesError: the stock's currency or its FX rate is not known.
     """
     symbol = stock_symbol(trade.symbol)
-    await ensure_priced(symbol, provider=provider, base_currency=base_currency)
+    await ensure_priced(symbol, feed=feed)
     async with in_transaction():
         margin = await lock_client(client_id)
-        fx = await _fx_of(symbol, base_currency=base_currency)
+        fx = await _fx_of(symbol, base_currency=feed.base_currency)
         held = await Position.get_or_none(client_id=client_id, symbol=symbol)
         before = {"position": record_of(held), "loan": margin.loan}
         position = _after_trade(held, symbol=symbol, quantity=trade.quantity, price=trade.price)
@@ -71,7 +69,7 @@ async def book_trade(
         margin.loan += (trade.quantity * trade.price * fx).quantize(_CENT, ROUND_HALF_UP)
         _check_bound("loan", margin.loan)
         await margin.save(update_fields=["loan", "timestamp"])
-        await check_gross_value(client_id, base_currency=base_currency)
+        await check_gross_value(client_id, base_currency=feed.base_currency)
         booked = {"quantity": trade.quantity, "price": trade.price, "fx": fx}
         change = Change(
             action="trade",
@@ -114,7 +112,7 @@ def _check_bound(name: str, value: Decimal) -> None:
         )
 
 
-async def ensure_priced(symbol: str, *, provider: PriceProvider, base_currency: str) -> None:
+async def ensure_priced(symbol: str, *, feed: PriceFeed) -> None:
     """
     Ask the source for a stock that was never priced.
 
@@ -125,7 +123,7 @@ async def ensure_priced(symbol: str, *, provider: PriceProvider, base_currency: 
     """
     symbol = stock_symbol(symbol)
     if not await MarketData.exists(symbol=symbol):
-        await prices_service.fetch_price(symbol, provider=provider, base_currency=base_currency)
+        await prices_service.fetch_price(symbol, feed=feed)
 
 
 async def _fx_of(symbol: str, *, base_currency: str) -> Decimal:

@@ -16,6 +16,7 @@ from app.services import clients as clients_service
 from app.services import positions as positions_service
 from app.services.journal import Change, Touches
 from app.services.positions import PositionRecord
+from app.services.price_gate import PriceFeed
 from tests.audit.conftest import DESK, last_id
 from tests.fakes import FakeProvider
 
@@ -106,7 +107,7 @@ async def test_prices_are_told_when_they_changed_and_only_then(
     base = await outside.fetchval("select coalesce(max(id), 0) from book_change")
 
     for _ in range(2):
-        await price_store.store_quotes(provider.quotes.values())
+        await price_store.store_quotes(provider.quotes.values(), feed=PriceFeed(provider, "USD"))
 
     changes = await outside.fetch("select client_ids, symbols from book_change where id > $1", base)
     assert [tuple(change) for change in changes] == [("[]", '["ZZZ1", "ZZZ2"]')]

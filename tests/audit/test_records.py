@@ -17,6 +17,7 @@ from app.services import chain, journal
 from app.services import demo as demo_service
 from app.services import users as users_service
 from app.services.journal import Change
+from app.services.price_gate import PriceFeed
 from tests.audit.conftest import Recorded
 from tests.conftest import LoginAs
 from tests.fakes import FakeProvider, Rollback
@@ -222,7 +223,7 @@ async def test_demo_data_is_one_bulk_entry_and_one_for_each_user(
 ) -> None:
     for _ in range(2):  # the second time changes nothing
         await demo_service.seed(
-            provider=provider, base_currency="USD", data_dir=tmp_path, passwords=PasswordHasher(), seconds=0.1
+            feed=PriceFeed(provider, "USD"), data_dir=tmp_path, passwords=PasswordHasher(), seconds=0.1
         )
 
     bulk, *users = await recorded()

@@ -22,6 +22,7 @@ from app.services.call_review import Reviewed
 from app.services.case import CallTerms, CallType
 from app.services.explain import Terms
 from app.services.positions import PositionRecord
+from app.services.price_gate import PriceFeed
 from app.services.trades import Trade
 from tests.fakes import FakeProvider
 
@@ -84,8 +85,7 @@ class Desk:
         await trades_service.book_trade(
             client_id,
             Trade(symbol=symbol, quantity=Decimal(quantity), price=Decimal(price)),
-            provider=self.provider,
-            base_currency="USD",
+            feed=PriceFeed(self.provider, "USD"),
             caller=DESK,
         )
 

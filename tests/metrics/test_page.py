@@ -12,7 +12,7 @@ from app.models import CallState, CallType, MarginCall
 from app.providers.base import Refusal
 from app.providers.breaker import CircuitBreaker, SourceThrottledError
 from app.routers.deps import get_settings
-from app.services import price_gate
+from app.services import price_store
 from config import Settings
 from tests.fakes import FakeProvider
 from tests.metrics.pages import Page, parse
@@ -164,7 +164,7 @@ def _attempt(breaker: CircuitBreaker, error: Exception | None) -> None:
 
 async def test_refused_prices_are_counted_by_reason_and_every_reason_is_there(here: httpx.AsyncClient) -> None:
     before = await _page(here)
-    price_gate.count([Refusal.ZERO, Refusal.JUMP, Refusal.ZERO])
+    price_store.report({"A": Refusal.ZERO, "B": Refusal.JUMP, "C": Refusal.ZERO})
 
     after = await _page(here)
 

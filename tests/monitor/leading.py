@@ -20,9 +20,9 @@ from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
 from app.providers.base import PriceProvider
 from app.providers.replay import ReplayPlan, ReplayProvider
-from app.services import price_gate
 from app.services.case import CallTerms, CallType, replay_clock
 from app.services.explain import Terms
+from app.services.price_gate import PriceFeed
 from app.services.prices import newest_replayed
 from app.services.valued import Valuation
 from tests.server import create_database
@@ -88,7 +88,6 @@ def terms() -> CallTerms:
 
 def replaying(file: Path, **days: object) -> ReplayProvider:
     """Return a source that gives another day whenever it is asked."""
-    price_gate.configure(jump_limit=0.3)
     return ReplayProvider(ReplayPlan(file, 1000.0, "USD", **days), newest=newest_replayed)  # type: ignore[arg-type] # days
 
 
@@ -101,6 +100,6 @@ def reviewer() -> Reviewer:
 def leader(database: Database, provider: PriceProvider, *, pace: float = 0.02) -> tuple[Leader, Listener]:
     """Return a leader that has not begun, and what wakes it; run both."""
     listener = Listener(database, ("book",))
-    refresher = Refresher(provider, base_currency="USD", pace=Pace(pace, is_replay=True))
+    refresher = Refresher(PriceFeed(provider, "USD"), pace=Pace(pace, is_replay=True))
     made = Leader(database, reviewer=reviewer(), refresher=refresher, signal=listener.signal("book"), terms=terms())
     return made, listener

@@ -15,6 +15,7 @@ import pytest
 from app.models import MarginCallEvent
 from app.services import prices as prices_service
 from app.services.business_days import day_of
+from app.services.price_gate import PriceFeed
 from tests.monitor.leading import Account, own_database, replaying, reviewer, store
 
 FILE: Final = Path(__file__).resolve().parents[3] / "shared" / "data" / "prices" / "sp500_20_daily_1990_2022.csv.gz"
@@ -119,7 +120,7 @@ async def test_calls_of_each_day_are_those_of_an_exact_calculation(database_url:
         await following.start()
 
         for _ in days:
-            await prices_service.refresh_held(provider=provider, base_currency="USD")
+            await prices_service.refresh_held(PriceFeed(provider, "USD"))
             await following.catch_up(recheck=True)
 
         assert await _recorded("open") == opened

@@ -24,7 +24,9 @@ from app.services import instruments as instruments_service
 from app.services import positions as positions_service
 from app.services.access import Caller
 from app.services.positions import PositionRecord
+from app.services.price_gate import PriceFeed
 from app.services.valued import LoadedBook, Valuation, Valued
+from tests.fakes import FakeProvider
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -54,7 +56,7 @@ async def hold(client_id: int, symbol: str, quantity: int) -> None:
 
 async def price(symbol: str, value: str, *, currency: str = "USD", step: int = 0) -> None:
     quote = Quote(symbol, Decimal(value), currency, START + timedelta(seconds=step), datetime.now(UTC), "yahoo")
-    await price_store.store_quotes([quote])
+    await price_store.store_quotes([quote], feed=PriceFeed(FakeProvider(), "USD"))
 
 
 def rows_of(valued: Valued) -> dict[int, list[int]]:

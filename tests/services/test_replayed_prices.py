@@ -12,6 +12,7 @@ from app.providers import build_provider
 from app.providers.base import PriceProvider, Refusal
 from app.providers.replay import ReplayPlan, market_time
 from app.services import prices as prices_service
+from app.services.price_gate import PriceFeed
 from tests.fakes import FakeProvider
 from tests.metrics.pages import refused
 
@@ -44,7 +45,7 @@ def start(file: Path) -> PriceProvider:
 
 async def poll(process: PriceProvider) -> list[str]:
     await asyncio.sleep(0.002)
-    return list((await prices_service.refresh_held(provider=process, base_currency="USD")).updated)
+    return list((await prices_service.refresh_held(PriceFeed(process, "USD"))).updated)
 
 
 async def days_of(symbol: str) -> list[datetime]:

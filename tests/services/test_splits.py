@@ -19,6 +19,7 @@ from app.providers.cache import CachedProvider
 from app.providers.yahoo import YahooProvider
 from app.services import late_splits, splits
 from app.services import prices as prices_service
+from app.services.price_gate import PriceFeed
 from tests.metrics.pages import refused
 from tests.standin.world import Fault, Kind, World
 
@@ -37,7 +38,7 @@ class Desk:
 
     async def poll(self) -> prices_service.Refreshed:
         """Refresh what is held, as the monitor does."""
-        return await prices_service.refresh_held(provider=self.provider, base_currency="USD")
+        return await prices_service.refresh_held(PriceFeed(self.provider, "USD"))
 
     async def margin(self) -> dict[str, Any]:
         answer: dict[str, Any] = (await self.risk.get(f"/margin/{self.client_id}")).json()
@@ -225,7 +226,7 @@ async def test_what_waits_outlives_a_restart(desk: Desk) -> None:
     await desk.poll()
     restarted = CachedProvider(YahooProvider(), ttl_seconds=0)
 
-    await prices_service.refresh_held(provider=restarted, base_currency="USD")
+    await prices_service.refresh_held(PriceFeed(restarted, "USD"))
     await restarted.aclose()
 
     assert await desk.price() == 40
