@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.errors import StartupError
-from app.providers.replay import ReplayPlan
-from app.usernames import USERNAME_INPUT_PATTERN
+from app.core.errors import StartupError
+from app.core.usernames import USERNAME_INPUT_PATTERN
+from app.providers.replay.source import ReplayPlan
 
 ROOT = Path(__file__).resolve().parent
 _HS256_KEY_BYTES = 32

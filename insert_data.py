@@ -7,13 +7,14 @@ from contextlib import ExitStack, aclosing
 
 from tqdm import tqdm
 
-from app import logs
+from app import demo as demo_service
+from app.auth.passwords import PasswordHasher
+from app.auth.secret_files import describe_password
 from app.composition import price_feed, price_source
-from app.db import Database, migrate, session, wait_until_ready
-from app.embedded import running_embedded, start_embedded
-from app.errors import AppError
-from app.security import PasswordHasher, describe_password
-from app.services import demo as demo_service
+from app.core import logs
+from app.core.errors import AppError
+from app.database.connections import Database, migrate, session, wait_until_ready
+from app.database.embedded import running_embedded, start_embedded
 from config import Settings, get_settings
 
 

@@ -24,21 +24,18 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from app import logs, metrics
+from app import demo as demo_service
+from app.auth.passwords import PasswordHasher
+from app.auth.secret_files import describe_password, load_or_create_password
 from app.composition import create_app, database_of, price_feed, price_source, secret_key
-from app.db import Database, connections_given, migrate, session, wait_until_ready
-from app.embedded import start_embedded
-from app.errors import AppError, StartupError
-from app.http_protocol import HttpProtocol
+from app.core import logs, metrics
+from app.core.errors import AppError, StartupError
+from app.core.usernames import normalise_username
+from app.database.connections import Database, connections_given, migrate, session, wait_until_ready
+from app.database.embedded import start_embedded
 from app.policies.load import load_policy
-from app.security import (
-    PasswordHasher,
-    describe_password,
-    load_or_create_password,
-)
-from app.services import demo as demo_service
-from app.services import users as users_service
-from app.usernames import normalise_username
+from app.users import service as users_service
+from app.web.protocol import HttpProtocol
 from config import Settings, get_settings
 
 gc.freeze()

@@ -8,62 +8,59 @@ from typing import Final
 from fastapi import FastAPI
 from tortoise.contrib.fastapi import RegisterTortoise
 
-from app.db import DATABASE_DOWN, Database, tortoise_config
-from app.monitor.hub import Hub, Limits
-from app.monitor.leader import Leader
-from app.monitor.listen import Listener
-from app.monitor.live_book import LiveBook
-from app.monitor.pool_watch import watch_pool
-from app.monitor.refresh import Pace, Refresher
-from app.monitor.review import Reviewer
-from app.monitor.tasks import on_stop, running
-from app.monitor.ticker import Ticker
-from app.monitor.webhooks import WebhookSender
+from app import fast_path as hot
+from app.audit import routes as audit
+from app.auth import routes as auth
+from app.auth.access_tokens import TokenSigner
+from app.auth.login_limits import LoginLimits
+from app.auth.secret_files import load_or_create_secret
+from app.auth.service import Auth
+from app.book.live_book import LiveBook
+from app.book.valuation import Valuation
+from app.clients import routes as clients
+from app.core.executor import DaemonExecutor
+from app.core.tasks import on_stop, running
+from app.database.batch_loader import SharedReads
+from app.database.connections import DATABASE_DOWN, Database, tortoise_config
+from app.database.notifications import Listener
+from app.database.pool_metrics import watch_pool
+from app.events import routes as events
+from app.events import websocket_routes as socket_stream
+from app.events import wire as event_wire
+from app.events.live_feed import Ticker
+from app.events.monitor import Hub, Limits
+from app.exports import routes as exports
+from app.idempotency.fingerprints import Fingerprints
+from app.imports import routes as imports
+from app.instruments import routes as instruments
+from app.leader import Leader
+from app.margin import routes as margin
+from app.margin.explain import Terms
+from app.margin.service import MarginReads
+from app.margin_calls import routes as margin_calls
+from app.margin_calls.monitor import Reviewer
+from app.margin_calls.types import CallTerms, wall_clock
+from app.models import CallType
+from app.operations import metrics_routes
+from app.operations import routes as health
 from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
-from app.providers import build_provider
-from app.providers.base import PriceProvider
-from app.providers.threads import DaemonExecutor
-from app.routers import (
-    audit,
-    auth,
-    clients,
-    context,
-    deps,
-    errors,
-    event_wire,
-    events,
-    exports,
-    health,
-    hot,
-    imports,
-    instruments,
-    limits,
-    margin,
-    margin_book,
-    margin_calls,
-    openapi,
-    positions,
-    socket_stream,
-    stocks,
-    users,
-    webhooks,
-)
-from app.routers import metrics as metrics_routes
-from app.security import (
-    Fingerprints,
-    TokenSigner,
-    load_or_create_secret,
-)
-from app.services import prices as prices_service
-from app.services.auth import Auth
-from app.services.login_limits import LoginLimits
-from app.services.margin_reads import MarginReads
-from app.services.positions import load_positions
-from app.services.price_gate import PriceFeed
-from app.services.shared_reads import SharedReads
-from app.services.valued import Valuation
-from app.services.webhook_address import Addresses, system_resolver
+from app.positions import routes as positions
+from app.positions.service import load_positions
+from app.providers.registry import build_provider
+from app.providers.types import PriceProvider
+from app.stocks import routes as stocks
+from app.stocks import service as prices_service
+from app.stocks.monitor import Pace, Refresher
+from app.stocks.service import replay_clock
+from app.stocks.types import PriceFeed
+from app.users import routes as users
+from app.web import limits, openapi
+from app.web import middleware as context
+from app.web import problems as errors
+from app.webhooks import routes as webhooks
+from app.webhooks.address_guard import Addresses, system_resolver
+from app.webhooks.monitor import WebhookSender
 from config import Settings
 
 _ROUTERS: Final = (
@@ -72,7 +69,6 @@ _ROUTERS: Final = (
     stocks,
     clients,
     positions,
-    margin_book,
     margin,
     margin_calls,
     instruments,
@@ -102,6 +98,7 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
     app.state.settings = settings
     app.state.feed = price_feed(settings, provider or price_source(settings))
     app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
+    app.state.call_terms = call_terms_of(settings, terms_of(settings, app.state.policy))
     app.state.position_reads = SharedReads(load_positions, seconds=settings.request_seconds)
     app.state.stock_reads = SharedReads(stocks.load_pages, seconds=settings.request_seconds)
     app.state.margin_reads = MarginReads(
@@ -192,7 +189,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _leader(app: FastAPI, database: Database, listener: Listener) -> Leader:
     """Return what refreshes prices and looks after margin calls, where this process is the one that does."""
     settings: Settings = app.state.settings
-    terms = deps.call_terms_of(settings, deps.terms_of(settings, app.state.policy))
+    terms: CallTerms = app.state.call_terms
     is_replay = settings.price_provider == "replay"
     # A replayed day is asked for twice, so that a price that waits for a second answer gets it on its day.
     pace = Pace(0.5 / settings.replay_pace if is_replay else settings.poll_seconds, is_replay=is_replay)
@@ -217,3 +214,16 @@ def _hub(app: FastAPI, listener: Listener) -> Hub:
             queue=settings.stream_queue,
         ),
     )
+
+
+def terms_of(settings: Settings, policy: ActivePolicy) -> Terms:
+    """Return what explanations depend on, by the settings."""
+    rate = None if settings.interest_rate is None else Decimal(repr(settings.interest_rate))
+    return Terms(policy, settings.base_currency, settings.price_stale_seconds, rate)
+
+
+def call_terms_of(settings: Settings, terms: Terms) -> CallTerms:
+    """Return what margin calls depend on, by the settings."""
+    days = {CallType.HOUSE: settings.house_call_days, CallType.EXCHANGE: settings.exchange_call_days}
+    clock = replay_clock if settings.price_provider == "replay" else wall_clock
+    return CallTerms(terms, settings.warning_cushion, days, clock)

@@ -11,13 +11,13 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from tortoise.transactions import in_transaction
 
-from app import logs
+from app.auth.access_tokens import AccessClaims
+from app.book.valuation import LoadedBook, Valuation
 from app.composition import create_app
-from app.db import Database, migrate
-from app.embedded import start_embedded
+from app.core import logs
+from app.database.connections import Database, migrate
+from app.database.embedded import start_embedded
 from app.models import Role, User
-from app.security import AccessClaims
-from app.services.valued import LoadedBook, Valuation
 from config import Settings
 from tests.fakes import FakeProvider, Rollback
 from tests.standin.fixtures import standin, yahoo, yfinance_cache

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from app.errors import ProviderError
-from app.providers.base import Quote, QuoteBatch
+from app.core.errors import ProviderError
+from app.providers.types import Quote, QuoteBatch
 
 
 class Rollback(Exception):  # noqa: N818 - a signal, not an error

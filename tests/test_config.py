@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 import config
-from app.errors import StartupError
+from app.core.errors import StartupError
 from config import ROOT, Settings, get_settings
 
 

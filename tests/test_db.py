@@ -10,9 +10,9 @@ import pytest
 from tortoise import connections
 from tortoise.transactions import in_transaction
 
-from app import db
-from app.db import Database, migrate, session, wait_until_ready
-from app.errors import MigrationError, StartupError
+from app.core.errors import MigrationError, StartupError
+from app.database import connections as db
+from app.database.connections import Database, migrate, session, wait_until_ready
 from tests.server import create_database
 
 

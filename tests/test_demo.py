@@ -6,16 +6,16 @@ from typing import Final
 
 import pytest
 
+from app import demo
+from app.auth.passwords import PasswordHasher
+from app.auth.types import Caller, Role
+from app.margin.service import MarginReads, MarginStatus
 from app.models import Client, Margin, MarketData, Position, PriceHistory, User
 from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
-from app.providers.base import PriceProvider
-from app.security import PasswordHasher
-from app.services import demo, price_store
-from app.services.access import Caller, Role
-from app.services.margin import MarginStatus
-from app.services.margin_reads import MarginReads
-from app.services.price_gate import PriceFeed
+from app.providers.types import PriceProvider
+from app.stocks import intake as price_store
+from app.stocks.types import PriceFeed
 from tests.fakes import FakeProvider
 
 DESK: Final = Caller(user_id=1, username="desk", role=Role.RISK, client_id=None)

@@ -8,7 +8,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.http_protocol import HttpProtocol
+from app.web.protocol import HttpProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 go_on: asyncio.Event

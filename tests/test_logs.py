@@ -10,9 +10,9 @@ import pytest
 import structlog
 from fastapi import FastAPI, Request
 
-from app import logs
-from app.routers import errors
-from app.routers.context import RequestContext
+from app.core import logs
+from app.web import problems as errors
+from app.web.middleware import RequestContext
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ async def test_json_logs_are_one_object_a_line(capsys: pytest.CaptureFixture[str
     response = await get("/bug", Authorization="Bearer hunter2")
 
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [line["logger"] for line in lines] == ["ours", "theirs", "py.warnings", "app.routers.errors", "access"]
+    assert [line["logger"] for line in lines] == ["ours", "theirs", "py.warnings", "app.web.problems", "access"]
     assert lines[3]["exception"].startswith("Traceback")
     assert {line["request_id"] for line in lines[3:]} == {response.headers["X-Request-ID"]}
 

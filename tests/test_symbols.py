@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.errors import InvalidInputError
-from app.symbols import fx_symbol, is_fx_symbol, normalise_symbol
+from app.core.errors import InvalidInputError
+from app.core.symbols import fx_symbol, is_fx_symbol, normalise_symbol
 
 #: One of each shape that Yahoo uses: index, pair, share class, future, crypto, exchange suffixes, ampersand, option.
 REAL_SYMBOLS = (

@@ -6,7 +6,7 @@ from importlib import import_module
 def main() -> None:
     """Import every module with kernels, which compiles those that the cache does not have."""
     import_module("app.engine.explain")
-    import_module("app.engine.scenario")
+    import_module("app.engine.stress")
 
 
 if __name__ == "__main__":

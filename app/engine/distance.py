@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.engine.alone import RESULTS as TRIGGERS
-from app.engine.alone import fill_triggers
 from app.engine.arrays import Bool, Float64, Int64
 from app.engine.book import Book, Instruments, Prices
+from app.engine.boundary_search import NOWHERE
 from app.engine.margin import margin_report, over_threads, own_rates, symbol_terms, usable_price
+from app.engine.parallel_shock import RESULTS, WHOLE, fill_distances
 from app.engine.quotes import Quotes
 from app.engine.rules import MarginRules
-from app.engine.search import NOWHERE
-from app.engine.together import RESULTS, WHOLE, fill_distances
+from app.engine.single_name_shock import RESULTS as TRIGGERS
+from app.engine.single_name_shock import fill_triggers
 
 MarketColumns = tuple[Int64, Int64, Int64, Bool, Int64, Int64, Int64, Int64, Int64]
 

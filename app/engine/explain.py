@@ -8,9 +8,9 @@ from app.engine.book import Book, Instruments, Prices
 from app.engine.credit import Interest, RegT, interest, reg_t
 from app.engine.cures import Cures, cures
 from app.engine.distance import distances, triggers
+from app.engine.exact import COMPLETE
 from app.engine.margin import PositionReport, position_report
 from app.engine.quotes import Quotes
-from app.engine.rows import COMPLETE
 from app.engine.rules import MarginRules
 from app.engine.units import NOT_ASKED
 

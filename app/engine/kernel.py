@@ -28,9 +28,9 @@ from app.engine.arrays import (
     Int64,
     UInt8,
 )
-from app.engine.estimate import flat_rows, layered_rows
+from app.engine.exact import FLAT_RATE, UNTOLD, exact_rows
+from app.engine.float_fast_path import flat_rows, layered_rows
 from app.engine.jit import inlined, kernel
-from app.engine.rows import FLAT_RATE, UNTOLD, exact_rows
 from app.engine.rules import MAX_STEPS
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from app.engine.arrays import Bool, Float32, Float64, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
-from app.engine.estimate import ESTIMATE_WIDTH, fill_estimates, fill_worth
+from app.engine.exact import COMPLETE, FLAT_RATE, LINE_FIGURES, TOTALS, UNTOLD
+from app.engine.float_fast_path import ESTIMATE_WIDTH, fill_estimates, fill_worth
 from app.engine.kernel import complete, estimate
-from app.engine.rows import COMPLETE, FLAT_RATE, LINE_FIGURES, TOTALS, UNTOLD
 from app.engine.rules import MarginRules, PackedRules
-from app.engine.terms import CENTS_PER_UNIT, TERM_WIDTH, fill_terms
+from app.engine.symbol_terms import CENTS_PER_UNIT, TERM_WIDTH, fill_terms
 
 PARALLEL_POSITIONS: Final = 100_000
 """Fewer positions than this are done sooner by the calling thread than handed out."""

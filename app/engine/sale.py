@@ -8,8 +8,8 @@ import numpy as np
 
 from app.engine.arrays import Bool, Int64
 from app.engine.book import Book, Instruments, Prices
-from app.engine.lines import CENT
 from app.engine.margin import PositionReport, margin_report
+from app.engine.position_math import CENT
 from app.engine.rules import MarginRules
 from app.engine.units import MONEY_LIMIT, divide
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from app.errors import Fault as InputFault
-from app.errors import InvalidInputError
+from app.core.errors import Fault as InputFault
+from app.core.errors import InvalidInputError
 from app.files.brokers import EXPORTS, Broker
 from app.files.columns import COLUMNS, Kind
 from app.files.preset import preset_table

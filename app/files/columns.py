@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
-from app.errors import InvalidInputError
-from app.schemas.base import CostIn, MoneyIn, QuantityIn, RateIn
-from app.schemas.client import Name
-from app.schemas.instrument import HouseRate, Leverage
-from app.symbols import is_fx_symbol, normalise_symbol
+from app.clients.schemas import Name
+from app.core.errors import InvalidInputError
+from app.core.symbols import is_fx_symbol, normalise_symbol
+from app.instruments.schemas import HouseRate, Leverage
+from app.web.fields import CostIn, MoneyIn, QuantityIn, RateIn
 
 #: Ids in files stay below this, so that ids that follow them are exact JSON numbers for ever.
 _LARGEST_ID: Final = 10**15 - 1

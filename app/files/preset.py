@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from app.errors import Fault as InputFault
-from app.errors import InvalidInputError
+from app.core.errors import Fault as InputFault
+from app.core.errors import InvalidInputError
 from app.files.brokers import EXPORTS, Broker, Export, Holding
 from app.files.columns import CLIENT_NAME, COLUMNS, Column, Kind
 from app.files.records import Batch, Fault

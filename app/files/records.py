@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import chain, count, islice
 from typing import Any, BinaryIO, Final, NoReturn, TextIO
 
-from app.errors import InvalidInputError
+from app.core.errors import InvalidInputError
 
 #: Rows of a batch: few enough to stay in the caches, and out of the way of the garbage collector.
 _BATCH: Final = 1000

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Protocol
 
-from app.errors import Fault as InputFault
-from app.errors import InvalidInputError
+from app.core.errors import Fault as InputFault
+from app.core.errors import InvalidInputError
 from app.files.columns import CLIENT_NAME, COLUMNS, Column, Kind, column_named
 from app.files.records import Batch, Fault
 

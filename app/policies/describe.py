@@ -5,7 +5,7 @@ from typing import Literal
 
 from app.engine.explain import LayerLine, PositionExplanation
 from app.engine.rules import SHORT_CAP
-from app.engine.terms import (
+from app.engine.symbol_terms import (
     BY_CLIENT_RATE,
     BY_CONCENTRATION,
     BY_LEVERAGE,

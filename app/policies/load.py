@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.errors import Fault, InvalidInputError
+from app.core.errors import Fault, InvalidInputError
 from app.policies.form import Policy
 
 BUILTIN_POLICIES = ("flat", "finra_4210")

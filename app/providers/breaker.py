@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app import metrics
-from app.errors import ProviderError
+from app.core import metrics
+from app.core.errors import ProviderError
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from app.errors import ProviderError
-from app.providers.base import PriceProvider, Quote, QuoteBatch, Refusal, Split, SplitSource
+from app.core.errors import ProviderError
+from app.providers.types import PriceProvider, Quote, QuoteBatch, Refusal, Split, SplitSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from app.db import Database, migrate
-from app.embedded import start_embedded
+from app.database.connections import Database, migrate
+from app.database.embedded import start_embedded
 
 #: What makes filling slow: dropped before, and made again afterwards as the schema has it.
 _KEYS: Final = """

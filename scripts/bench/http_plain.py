@@ -18,7 +18,7 @@ from jose import JWTError, jwt  # type: ignore[import-untyped] # it has no types
 from pydantic import BaseModel
 from tortoise.contrib.fastapi import RegisterTortoise
 
-from app.db import Database, tortoise_config
+from app.database.connections import Database, tortoise_config
 from app.models import Client, Margin, MarketData, Position, User
 
 _DATABASE_URL: Final = os.environ["DATABASE_URL"]  # noqa: TID251 - a server of the benchmark, not the service

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient, Response
 
-from app.routers.etags import etag_of
+from app.web.etags import etag_of
 from tests.fakes import FakeProvider
 
 AAPL = {"quantity": 100, "cost_basis": 150.0}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from httpx import AsyncClient, Response
 
+from app.fast_path import OF_CLIENT
 from app.models import Client, Margin, Position, Role, User
-from app.routers.hot import OF_CLIENT
 from tests.conftest import LoginAs
 from tests.fakes import FakeProvider
 

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from tortoise import connections
 
+from app.audit.hash_chain import Head
+from app.auth.types import Caller
 from app.models import AuditEntry, Role
-from app.services.access import Caller
-from app.services.chain import Head
 from tests.conftest import LoginAs
 
 Recorded = Callable[[], Awaitable[list[AuditEntry]]]

@@ -10,13 +10,16 @@ import pytest
 from fastapi import FastAPI
 from tortoise.transactions import in_transaction
 
+from app.audit import recorder as journal
+from app.audit import service as audit
+from app.audit.recorder import Change, Touches
+from app.clients import service as clients_service
+from app.events import outbox as events
 from app.models import BookChange, Client, Event, Instrument, MarketData, Position, PriceHistory
-from app.services import audit, events, journal, price_store
-from app.services import clients as clients_service
-from app.services import positions as positions_service
-from app.services.journal import Change, Touches
-from app.services.positions import PositionRecord
-from app.services.price_gate import PriceFeed
+from app.positions import service as positions_service
+from app.positions.service import PositionRecord
+from app.stocks import intake as price_store
+from app.stocks.types import PriceFeed
 from tests.audit.conftest import DESK, last_id
 from tests.fakes import FakeProvider
 

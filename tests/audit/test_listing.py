@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
+from app.audit import recorder as journal
+from app.audit.recorder import Change
+from app.audit.schemas import AuditEntryOut
 from app.models import Role
-from app.schemas.audit import AuditEntryOut
-from app.services import journal
-from app.services.journal import Change
 from tests.audit.conftest import last_id, sql
 from tests.conftest import LoginAs
 

@@ -11,13 +11,14 @@ from httpx import AsyncClient
 from structlog.contextvars import bound_contextvars
 from tortoise.transactions import in_transaction
 
+from app import demo as demo_service
+from app.audit import hash_chain as chain
+from app.audit import recorder as journal
+from app.audit.recorder import Change
+from app.auth.passwords import PasswordHasher
 from app.models import AuditEntry, Role, User
-from app.security import PasswordHasher
-from app.services import chain, journal
-from app.services import demo as demo_service
-from app.services import users as users_service
-from app.services.journal import Change
-from app.services.price_gate import PriceFeed
+from app.stocks.types import PriceFeed
+from app.users import service as users_service
 from tests.audit.conftest import Recorded
 from tests.conftest import LoginAs
 from tests.fakes import FakeProvider, Rollback

@@ -6,9 +6,10 @@ from httpx import AsyncClient
 from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
-from app.services import audit, journal
-from app.services.chain import Head
-from app.services.journal import Change
+from app.audit import recorder as journal
+from app.audit import service as audit
+from app.audit.hash_chain import Head
+from app.audit.recorder import Change
 from tests.audit.conftest import head, last_id, sql
 
 _COPY = """

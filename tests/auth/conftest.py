@@ -7,10 +7,11 @@ import pytest
 from fastapi import FastAPI
 from passlib.context import CryptContext
 
+from app.auth.access_tokens import TokenSigner
+from app.auth.login_limits import LoginLimits
+from app.auth.passwords import PasswordHasher
+from app.auth.service import Auth
 from app.models import LoginAttempt, Role, User
-from app.security import PasswordHasher, TokenSigner
-from app.services.auth import Auth
-from app.services.login_limits import LoginLimits
 
 PASSWORD = "correct horse battery"
 #: Of the same password, made with weaker parameters: Argon2id, 1 MiB, 1 pass.

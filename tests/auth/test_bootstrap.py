@@ -3,9 +3,9 @@
 import pytest
 from httpx import AsyncClient
 
-from app.errors import InvalidInputError
+from app.core.errors import InvalidInputError
 from app.models import Role, User
-from app.services import users as users_service
+from app.users import service as users_service
 from tests.auth.conftest import CountingHasher, log_in, tokens_of
 
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from httpx import AsyncClient
 
-from app.errors import ThrottledError
+from app.auth.service import Auth
+from app.core.errors import ThrottledError
 from app.models import LoginAttempt
-from app.services.auth import Auth
 from tests.auth.conftest import CallFrom, CountingHasher, MakeUser, log_in
 
 

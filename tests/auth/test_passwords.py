@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from app.errors import UnavailableError
-from app.security import PasswordHasher
+from app.auth.passwords import PasswordHasher
+from app.core.errors import UnavailableError
 from tests.auth.conftest import PASSWORD, WEAK_HASH
 
 
@@ -73,7 +73,7 @@ async def test_two_passwords_are_checked_at_once_and_no_more() -> None:
 async def test_who_comes_when_many_wait_is_sent_away_and_the_others_are_served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.security.passwords._WAITING", 4)
+    monkeypatch.setattr("app.auth.passwords._WAITING", 4)
     hasher = WatchedHasher()
 
     results = await asyncio.gather(*(verify(hasher, "x", None) for _ in range(10)), return_exceptions=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.errors import StartupError
-from app.security import load_or_create_password, load_or_create_secret
+from app.auth.secret_files import load_or_create_password, load_or_create_secret
+from app.core.errors import StartupError
 
 
 def mode(path: Path) -> int:

@@ -8,11 +8,11 @@ import pytest
 from httpx import AsyncClient, Response
 from structlog.testing import capture_logs
 
-from app.errors import AuthenticationError
+from app.auth import service as auth_service
+from app.auth.service import Auth
+from app.auth.user_cache import UserCache
+from app.core.errors import AuthenticationError
 from app.models import RefreshToken, Role, User
-from app.services import auth as auth_service
-from app.services.auth import Auth
-from app.services.user_cache import UserCache
 from tests.auth.conftest import MakeUser, tokens_of
 
 
@@ -194,7 +194,7 @@ async def test_a_hundred_requests_of_one_user_ask_the_database_once(
 
 
 async def test_the_cache_is_bounded(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.services.user_cache._MOST_USERS", 3)
+    monkeypatch.setattr("app.auth.user_cache._MOST_USERS", 3)
     cache = UserCache()
 
     for user_id in range(10):

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from app.errors import AuthenticationError
-from app.security import AccessClaims, TokenSigner
-from app.services.token_cache import TokenCache
+from app.auth.access_tokens import AccessClaims, TokenSigner
+from app.auth.token_cache import TokenCache
+from app.core.errors import AuthenticationError
 from tests.auth.conftest import SECRET
 
 
@@ -59,7 +59,7 @@ def test_what_is_no_token_is_checked_each_time_and_not_kept() -> None:
 
 
 def test_the_oldest_token_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.services.token_cache._MOST_TOKENS", 3)
+    monkeypatch.setattr("app.auth.token_cache._MOST_TOKENS", 3)
     signer = TokenSigner(SECRET, seconds=60)
     cache = TokenCache(signer)
     tokens = [signer.issue(AccessClaims(user_id=number, generation=0)) for number in range(5)]

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from jose import jwk, jwt  # type: ignore[import-untyped] # it has no types
 
-from app.errors import AuthenticationError, StartupError
-from app.security.tokens import AUDIENCE, ISSUER, AccessClaims, TokenSigner
+from app.auth.access_tokens import AUDIENCE, ISSUER, AccessClaims, TokenSigner
+from app.core.errors import AuthenticationError, StartupError
 from tests.auth.conftest import SECRET
 
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -10,20 +10,20 @@ import httpx
 import pytest
 from tortoise import connections
 
-from app.models import Event, Margin, MarginCall, MarginCallEvent, MarketData, Position, Role
+from app.auth.types import Caller
+from app.clients import service as clients_service
+from app.margin.explain import Terms
+from app.margin_calls import review as call_review
+from app.margin_calls.review import Reviewed
+from app.margin_calls.types import CallTerms
+from app.models import CallType, Event, Margin, MarginCall, MarginCallEvent, MarketData, Position, Role
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.services import call_review
-from app.services import clients as clients_service
-from app.services import positions as positions_service
-from app.services import trades as trades_service
-from app.services.access import Caller
-from app.services.call_review import Reviewed
-from app.services.case import CallTerms, CallType
-from app.services.explain import Terms
-from app.services.positions import PositionRecord
-from app.services.price_gate import PriceFeed
-from app.services.trades import Trade
+from app.positions import service as positions_service
+from app.positions import trades as trades_service
+from app.positions.service import PositionRecord
+from app.positions.trades import Trade
+from app.stocks.types import PriceFeed
 from tests.fakes import FakeProvider
 
 DESK = Caller(user_id=0, username="desk", role=Role.RISK)

@@ -5,12 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from app.errors import ConflictError, InvalidInputError, NotFoundError
-from app.models import MarginCall
-from app.services import call_desk
-from app.services import clients as clients_service
-from app.services.call_desk import Remark
-from app.services.case import CallState
+from app.clients import service as clients_service
+from app.core.errors import ConflictError, InvalidInputError, NotFoundError
+from app.margin_calls import desk_actions as call_desk
+from app.margin_calls.desk_actions import Remark
+from app.models import CallState, MarginCall
 from tests.calls.conftest import DESK, Desk, history, only_call
 
 WEEK = timedelta(days=7)

@@ -3,9 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from app.models import AuditEntry, MarginCall
-from app.services import audit
-from app.services.case import CallState, CallType
+from app.audit import service as audit
+from app.models import AuditEntry, CallState, CallType, MarginCall
 from tests.calls.conftest import Desk, events_of, history, only_call
 
 

@@ -7,10 +7,10 @@ from typing import Literal
 
 import pytest
 
+from app.auth.types import Caller
+from app.margin_calls import service as call_list
+from app.margin_calls.service import Filters, StateFilter
 from app.models import CallState, CallType, MarginCall, Role
-from app.services import call_list
-from app.services.access import Caller
-from app.services.call_list import Filters, StateFilter
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DESK = Caller(user_id=1, username="desk", role=Role.RISK, client_id=None)

@@ -5,11 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from app.models import MarginCall, Split
+from app.clients import service as clients_service
+from app.models import CallState, MarginCall, Split
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.services import clients as clients_service
-from app.services.case import CallState
 from tests.calls.conftest import DESK, Desk, history, only_call
 
 

@@ -10,13 +10,13 @@ import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 
+from app.audit.hash_chain import plain
+from app.auth.types import Caller
+from app.margin.explain import Terms, explain_client
 from app.models import CallState, CallType, Event, Import, Margin, MarginCall, Role, Webhook, WebhookDelivery
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.services import users as users_service
-from app.services.access import Caller
-from app.services.chain import plain
-from app.services.explain import Terms, explain_client
+from app.users import service as users_service
 from tests.contract import tokens
 from tests.contract.access import Call
 from tests.fakes import FakeProvider

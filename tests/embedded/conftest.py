@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded import start_embedded
-from app.embedded.server import _remove_runtime_of
+from app.database.embedded import start_embedded
+from app.database.embedded.server import _remove_runtime_of
 
 
 def _public_directory(prefix: str) -> tempfile.TemporaryDirectory[str]:

@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVE = """
 import sys, time
 from pathlib import Path
-from app.embedded import start_embedded
-from app.errors import EmbeddedError
+from app.database.embedded import start_embedded
+from app.core.errors import EmbeddedError
 try:
     server = start_embedded(Path(sys.argv[1]))
 except EmbeddedError as error:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded import running_embedded, start_embedded
-from app.errors import EmbeddedError
+from app.core.errors import EmbeddedError
+from app.database.embedded import running_embedded, start_embedded
 from tests.embedded.processes import becomes_true, kill, serve
 
 

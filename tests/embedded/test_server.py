@@ -9,9 +9,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.embedded import running_embedded, start_embedded
-from app.embedded.child import watch_parent
-from app.errors import EmbeddedError
+from app.core.errors import EmbeddedError
+from app.database.embedded import running_embedded, start_embedded
+from app.database.embedded.child import watch_parent
 from tests.embedded.processes import ROOT, becomes_true, first_line, kill, serve, users_of
 
 
@@ -163,7 +163,7 @@ def test_of_two_first_starts_at_once_one_serves_and_one_is_refused(data_dir: Pat
 def test_watcher_interrupts_its_charge_when_its_parent_is_killed() -> None:
     script = """
 import subprocess, time
-from app.embedded.child import watch_parent
+from app.database.embedded.child import watch_parent
 charge = subprocess.Popen(["sleep", "60"])
 watch_parent(charge.pid)
 print(charge.pid, flush=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded import home, start_embedded
-from app.embedded.child import Account, RunAs
+from app.database.embedded import home, start_embedded
+from app.database.embedded.child import Account, RunAs
 from tests.embedded.processes import ROOT, SERVE, first_line, kill
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run the server as somebody else")

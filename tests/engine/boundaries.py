@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from app.engine.book import Book, Instruments, Prices
 from app.engine.distance import distances, triggers
+from app.engine.exact import COMPLETE
 from app.engine.margin import margin_report
 from app.engine.quotes import Quotes
-from app.engine.rows import COMPLETE
 from app.engine.rules import MarginRules
 from app.engine.units import MISSING, PRICE_LIMIT, convert
 from app.policies.translate import margin_rules

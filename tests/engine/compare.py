@@ -4,8 +4,8 @@ import sys
 from decimal import Decimal
 from random import Random
 
+from app.engine.exact import COMPLETE, OVER_LIMIT, UNPRICED
 from app.engine.margin import MarginReport, PositionReport, margin_report, position_report
-from app.engine.rows import COMPLETE, OVER_LIMIT, UNPRICED
 from app.engine.units import MISSING, MONEY_SCALE, NOT_ASKED, unscaled
 from app.policies.translate import margin_rules
 from tests.engine.build import build_book, build_instruments, build_prices

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.book import Book
-from app.engine.edit import holders, take
+from app.engine.subset import holders, take
 
 SYMBOLS = tuple("ABCDE")
 Holdings = dict[int, dict[int, int]]

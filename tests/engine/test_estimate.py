@@ -9,20 +9,11 @@ import pytest
 
 from app.engine.arrays import Int64
 from app.engine.book import Book, Instruments, Prices
-from app.engine.estimate import ABOVE_CENTS, LIMIT
+from app.engine.exact import COMPLETE, OVER_LIMIT
+from app.engine.float_fast_path import ABOVE_CENTS, LIMIT
 from app.engine.margin import margin_report
-from app.engine.rows import COMPLETE, OVER_LIMIT
 from app.engine.rules import FLAT_25, ClientRate, Concentration, Layer, MarginRules, ShareStep, Side, Style
-from app.engine.units import (
-    MISSING,
-    NOT_ASKED,
-    PRICE_SCALE,
-    QUANTITY_LIMIT,
-    QUANTITY_SCALE,
-    RATE_SCALE,
-    divide,
-    scaled,
-)
+from app.engine.units import MISSING, NOT_ASKED, PRICE_SCALE, QUANTITY_LIMIT, QUANTITY_SCALE, RATE_SCALE, divide, scaled
 
 CENT = PRICE_SCALE // 100
 AT_LEAST = MarginRules(house=Layer(long=Side(0), client_rate=ClientRate.AT_LEAST))

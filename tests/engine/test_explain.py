@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from app.engine.credit import RegT
+from app.engine.exact import COMPLETE, UNPRICED
 from app.engine.explain import IncompleteError, explain
 from app.engine.margin import margin_report
 from app.engine.quotes import Quotes
-from app.engine.rows import COMPLETE, UNPRICED
 from app.engine.units import NOT_ASKED
 from app.policies.describe import rule_lines
 from app.policies.form import Policy

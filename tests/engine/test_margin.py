@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.book import Book, Instruments, Prices
+from app.engine.exact import COMPLETE, OVER_LIMIT, UNPRICED
 from app.engine.margin import MarginReport, margin_report, position_report
-from app.engine.rows import COMPLETE, OVER_LIMIT, UNPRICED
 from app.engine.rules import FLAT_25, MarginRules
 from app.engine.units import MISSING, NOT_ASKED, PRICE_LIMIT, QUANTITY_LIMIT
 from app.policies.load import builtin_policy

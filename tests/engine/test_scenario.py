@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.engine.book import Book, Instruments, Prices
 from app.engine.margin import margin_report
 from app.engine.rules import Layer, MarginRules, Side
-from app.engine.scenario import book_ladder, ladder, shocked, unsecured_loss
+from app.engine.stress import book_ladder, ladder, shocked, unsecured_loss
 from app.engine.units import PRICE_LIMIT
 from app.policies.load import builtin_policy
 from app.policies.translate import margin_rules

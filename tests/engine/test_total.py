@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.rows import COMPLETE, OVER_LIMIT, UNPRICED
-from app.engine.total import total
+from app.engine.exact import COMPLETE, OVER_LIMIT, UNPRICED
+from app.engine.exact_sum import total
 
 _number = st.integers(-(2**63), 2**63 - 1)
 _status = st.sampled_from([COMPLETE, UNPRICED, OVER_LIMIT])

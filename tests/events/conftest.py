@@ -11,9 +11,9 @@ import asyncpg
 import httpx
 import pytest
 
-from app.db import Database, migrate
-from app.services.events import _PUBLISH
-from app.services.journal import LOCK
+from app.audit.recorder import LOCK
+from app.database.connections import Database, migrate
+from app.events.outbox import _PUBLISH
 from tests.server import PASSWORD, Server, create_database, running_server
 from tests.standin.server import Standin
 

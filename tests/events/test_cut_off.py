@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from app.routers import event_response, exports
-from app.routers.event_response import EventStreamResponse
-from app.routers.exports import FileResponse
+from app.events import sse_response as event_response
+from app.events.sse_response import EventStreamResponse
+from app.exports import routes as exports
+from app.exports.routes import FileResponse
 
 
 @pytest.mark.parametrize("kind", ["events", "export"])

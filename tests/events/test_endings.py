@@ -14,7 +14,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from app.security import TokenSigner
+from app.auth.access_tokens import TokenSigner
 from tests.contract.tokens import claims_of
 from tests.events.conftest import Login, Person, World, publish_by
 from tests.events.sse import Frame, following, take

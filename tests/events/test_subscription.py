@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from app.auth.sessions import Session
+from app.auth.types import Caller, Role
+from app.book.types import Holdings
+from app.book.valuation import Valuation, Valued, value
 from app.engine.book import Book, Instruments, Prices
-from app.monitor.subscription import Subscription
+from app.events import live_figures as figures
+from app.events.subscription import Subscription
+from app.events.types import Ending, Filter, Kind, StreamEvent, Wish
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.services import figures
-from app.services.access import Caller, Role
-from app.services.book import Holdings
-from app.services.sessions import Session
-from app.services.stream import Ending, Filter, Kind, StreamEvent, Wish
-from app.services.valued import Valuation, Valued, value
 
 _SESSION = Session(Caller(user_id=1, username="ada", role=Role.RISK), generation=0, expires_at=0)
 _AT = datetime(2026, 1, 31, tzinfo=UTC)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import metrics
+from app.core import metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.errors import ProviderError
+from app.core.errors import ProviderError
 from app.models import CallState, CallType, MarginCall
-from app.providers.base import Refusal
 from app.providers.breaker import CircuitBreaker, SourceThrottledError
-from app.routers.deps import get_settings
-from app.services import price_store
+from app.providers.types import Refusal
+from app.stocks import intake as price_store
+from app.web.deps import get_settings
 from config import Settings
 from tests.fakes import FakeProvider
 from tests.metrics.pages import Page, parse

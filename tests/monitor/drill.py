@@ -5,9 +5,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from app.audit import service as audit
+from app.margin_calls.business_days import day_of
 from app.models import AuditEntry, Event, MarginCall, MarginCallEvent
-from app.services import audit
-from app.services.business_days import day_of
 from tests.monitor.leading import Account
 
 DAYS: Final = [date(2020, 2, 3) + timedelta(days=day) for day in range(41)]

@@ -10,21 +10,22 @@ from typing import Final
 from tortoise import connections
 from tortoise.context import TortoiseContext
 
-from app.db import Database, migrate, tortoise_config
-from app.monitor.leader import Leader
-from app.monitor.listen import Listener
-from app.monitor.live_book import LiveBook
-from app.monitor.refresh import Pace, Refresher
-from app.monitor.review import Reviewer
+from app.book.live_book import LiveBook
+from app.book.valuation import Valuation
+from app.database.connections import Database, migrate, tortoise_config
+from app.database.notifications import Listener
+from app.leader import Leader
+from app.margin.explain import Terms
+from app.margin_calls.monitor import Reviewer
+from app.margin_calls.types import CallTerms
+from app.models import CallType
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.providers.base import PriceProvider
-from app.providers.replay import ReplayPlan, ReplayProvider
-from app.services.case import CallTerms, CallType, replay_clock
-from app.services.explain import Terms
-from app.services.price_gate import PriceFeed
-from app.services.prices import newest_replayed
-from app.services.valued import Valuation
+from app.providers.replay.source import ReplayPlan, ReplayProvider
+from app.providers.types import PriceProvider
+from app.stocks.monitor import Pace, Refresher
+from app.stocks.service import newest_replayed, replay_clock
+from app.stocks.types import PriceFeed
 from tests.server import create_database
 
 WARNING_CUSHION: Final = 0.05

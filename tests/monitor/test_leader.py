@@ -8,14 +8,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.db import Database
-from app.errors import ProviderError
+from app.core.errors import ProviderError
+from app.core.tasks import running
+from app.database.connections import Database
+from app.leader import Leader
 from app.models import MarginCall
-from app.monitor.leader import Leader
-from app.monitor.tasks import running
-from app.providers.base import PriceProvider, QuoteBatch
-from app.providers.replay import market_time
-from app.services.prices import newest_replayed
+from app.providers.replay.source import market_time
+from app.providers.types import PriceProvider, QuoteBatch
+from app.stocks.service import newest_replayed
 from tests.monitor.drill import DAYS, accounts, check_nothing_is_lost_or_doubled, write_closes
 from tests.monitor.leading import leader, own_database, replaying, store
 

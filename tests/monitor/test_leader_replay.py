@@ -12,10 +12,10 @@ from typing import Final
 
 import pytest
 
+from app.margin_calls.business_days import day_of
 from app.models import MarginCallEvent
-from app.services import prices as prices_service
-from app.services.business_days import day_of
-from app.services.price_gate import PriceFeed
+from app.stocks import service as prices_service
+from app.stocks.types import PriceFeed
 from tests.monitor.leading import Account, own_database, replaying, reviewer, store
 
 FILE: Final = Path(__file__).resolve().parents[3] / "shared" / "data" / "prices" / "sp500_20_daily_1990_2022.csv.gz"

@@ -12,20 +12,21 @@ import pytest
 from tortoise import connections
 from tortoise.transactions import in_transaction
 
+from app.auth.types import Caller
+from app.book.live_book import LiveBook, Update
+from app.book.valuation import LoadedBook, Valuation, Valued
+from app.clients import service as clients_service
 from app.engine.margin import MarginReport
+from app.events import live_figures as figures
+from app.instruments import service as instruments_service
 from app.models import Role
-from app.monitor.live_book import LiveBook, Update
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.providers.base import Quote
-from app.services import clients as clients_service
-from app.services import figures, price_store
-from app.services import instruments as instruments_service
-from app.services import positions as positions_service
-from app.services.access import Caller
-from app.services.positions import PositionRecord
-from app.services.price_gate import PriceFeed
-from app.services.valued import LoadedBook, Valuation, Valued
+from app.positions import service as positions_service
+from app.positions.service import PositionRecord
+from app.providers.types import Quote
+from app.stocks import intake as price_store
+from app.stocks.types import PriceFeed
 from tests.fakes import FakeProvider
 
 pytestmark = pytest.mark.usefixtures("committed")

@@ -3,12 +3,12 @@
 import asyncio
 from decimal import Decimal
 
+from app.auth.types import Caller
+from app.book.live_book import LiveBook
+from app.book.valuation import Valuation
+from app.clients import service as clients_service
+from app.margin_calls.monitor import Reviewer
 from app.models import MarginCall, Role
-from app.monitor.live_book import LiveBook
-from app.monitor.review import Reviewer
-from app.services import clients as clients_service
-from app.services.access import Caller
-from app.services.valued import Valuation
 from tests.monitor.leading import WARNING_CUSHION, own_database, terms
 
 DESK = Caller(user_id=1, username="desk", role=Role.RISK)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.core.errors import InvalidInputError
 from app.engine.rules import FLAT_25
-from app.errors import InvalidInputError
 from app.policies.form import rules_in
 from app.policies.load import BUILTIN_POLICIES, PolicyError, builtin_policy, load_policy, parse_policy
 from app.policies.translate import margin_rules

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from app.embedded import start_embedded
+from app.database.embedded import start_embedded
 from tests.process.postgres import PostgreSQL
 from tests.server import ROOT
 

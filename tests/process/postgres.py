@@ -4,9 +4,9 @@ import signal
 import subprocess
 from pathlib import Path
 
-from app.embedded import start_embedded
-from app.embedded.home import find_home
-from app.embedded.server import _is_ready
+from app.database.embedded import start_embedded
+from app.database.embedded.home import find_home
+from app.database.embedded.server import _is_ready
 from tests.server import free_port
 
 PASSWORD = "open sesame"

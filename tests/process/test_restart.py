@@ -14,8 +14,8 @@ import httpx
 import psutil  # type: ignore[import-untyped] # it has no types
 import pytest
 
-from app.db import Database
-from app.monitor.leader import _LOCK as LOCK
+from app.database.connections import Database
+from app.leader import _LOCK as LOCK
 from tests.metrics.pages import parse
 from tests.monitor.drill import accounts, check_nothing_is_lost_or_doubled, write_closes
 from tests.monitor.leading import connected, own_database, store

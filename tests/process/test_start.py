@@ -8,7 +8,7 @@ from time import monotonic
 
 import httpx
 
-from app.services import demo
+from app import demo
 from tests.process.postgres import PostgreSQL
 from tests.process.service import launch, run, service
 from tests.server import Server, create_database, wait_until_ready

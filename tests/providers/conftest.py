@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from app.providers.yahoo import YahooProvider
+from app.providers.yahoo.source import YahooProvider
 from tests.standin.world import World
 
 MakeProvider = Callable[..., Awaitable[YahooProvider]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import ProviderError
+from app.core.errors import ProviderError
 from app.providers.breaker import CircuitBreaker, SourceThrottledError
 
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.errors import ProviderError
-from app.providers.base import Quote, QuoteBatch
+from app.core.errors import ProviderError
 from app.providers.cache import CachedProvider
+from app.providers.types import Quote, QuoteBatch
 
 TTL = 5.0
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

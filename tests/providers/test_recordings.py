@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.providers.yahoo import YahooProvider
+from app.providers.yahoo.source import YahooProvider
 from tests.standin.world import Fault, Kind, World
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "data" / "yahoo"

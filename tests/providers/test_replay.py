@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import StartupError
-from app.providers import build_provider
-from app.providers.base import QuoteBatch
-from app.providers.replay import ReplayPlan, ReplayProvider, market_time, read_closes
-from app.services import prices as prices_service
+from app.core.errors import StartupError
+from app.providers.registry import build_provider
+from app.providers.replay.source import ReplayPlan, ReplayProvider, market_time, read_closes
+from app.providers.types import QuoteBatch
+from app.stocks import service as prices_service
 
 FILE = "Date,AAPL,brk-b,EURUSD=X\n2020-02-19,323.62,,1.08\n2020-02-20,320.3,230.1,1.0785\n2020-02-21,313.05,228.7,\n"
 PRICES = Path(__file__).parents[3] / "shared" / "data" / "prices" / "sp500_20_daily_1990_2022.csv.gz"

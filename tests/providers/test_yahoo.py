@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from app.errors import ProviderError, StartupError
-from app.providers import build_provider
+from app.core.errors import ProviderError, StartupError
 from app.providers.breaker import SourceThrottledError
 from app.providers.cache import CachedProvider
-from app.providers.yahoo import YahooProvider
+from app.providers.registry import build_provider
+from app.providers.yahoo.source import YahooProvider
 from tests.providers.conftest import MakeProvider
 from tests.standin.world import Fault, Kind, World
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 FETCH = """
 import asyncio, sys
-from app.errors import ProviderError
+from app.core.errors import ProviderError
 from app.providers import build_provider, yahoo_client
 
 assert "yfinance" not in sys.modules and "pandas" not in sys.modules

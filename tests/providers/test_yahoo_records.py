@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.providers.base import Quote
-from app.providers.yahoo_records import quote_from_record, record_from_chart
+from app.providers.types import Quote
+from app.providers.yahoo.records import quote_from_record, record_from_chart
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday
 GOOD: dict[str, Any] = {

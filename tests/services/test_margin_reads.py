@@ -10,15 +10,15 @@ import pytest
 from fastapi import FastAPI
 from tortoise import connections
 
-from app.db import DATABASE_DOWN
-from app.errors import MissingPricesError, NotFoundError
+from app.auth.types import Caller
+from app.book import client_loader as book
+from app.core.errors import MissingPricesError, NotFoundError
+from app.database.connections import DATABASE_DOWN
+from app.margin import service as margin_reads
+from app.margin.service import MarginReads, MarginStatus
 from app.models import Client, Margin, MarketData, Position, Role
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.services import book, margin_reads
-from app.services.access import Caller
-from app.services.margin import MarginStatus
-from app.services.margin_reads import MarginReads
 
 DESK = Caller(user_id=1, username="desk", role=Role.RISK)
 RULES = ActivePolicy.of(builtin_policy("flat")).rules

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.base import Quote, Refusal, Split
-from app.services.price_gate import SPLIT_PATIENCE, Decision, Held, Known, Used, decide, may_be_split
+from app.providers.types import Quote, Refusal, Split
+from app.stocks.gate import SPLIT_PATIENCE, decide, may_be_split
+from app.stocks.types import Decision, Held, Known, Used
 
 LIMIT = Decimal("0.3")
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, New York is open

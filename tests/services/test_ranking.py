@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.services import ranking
-from app.services.ranking import Cursor
+from app.book import ranking
+from app.book.ranking import Cursor
 
 CLIENTS = 3 * 32_768 + 5
 

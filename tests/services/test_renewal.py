@@ -7,15 +7,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.book.book_loader import SymbolTable
+from app.book.column_pool import Spares
+from app.book.incremental import Renewal, renewed, with_symbols
+from app.book.types import Holdings
+from app.book.valuation import Valuation, Valued, value
 from app.engine.book import Book, Instruments, Prices
 from app.engine.margin import MarginReport
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
-from app.services.book import Holdings
-from app.services.book_read import SymbolTable
-from app.services.renewal import Renewal, renewed, with_symbols
-from app.services.spare import Spares
-from app.services.valued import Valuation, Valued, value
 from tests.services.books import SYMBOLS, Client, Clients, build
 
 #: Clients as they are from now on; None = gone.

@@ -8,11 +8,11 @@ import pytest
 from httpx import AsyncClient
 
 from app.models import MarketData, PriceHistory
-from app.providers import build_provider
-from app.providers.base import PriceProvider, Refusal
-from app.providers.replay import ReplayPlan, market_time
-from app.services import prices as prices_service
-from app.services.price_gate import PriceFeed
+from app.providers.registry import build_provider
+from app.providers.replay.source import ReplayPlan, market_time
+from app.providers.types import PriceProvider, Refusal
+from app.stocks import service as prices_service
+from app.stocks.types import PriceFeed
 from tests.fakes import FakeProvider
 from tests.metrics.pages import refused
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services.spare import Change, Spares
+from app.book.column_pool import Change, Spares
 
 Column = NDArray[np.int64]
 

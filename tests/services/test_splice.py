@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.book.column_pool import Spares
+from app.book.replace_rows import with_replaced
 from app.engine.book import Book
-from app.services.spare import Spares
-from app.services.splice import with_replaced
 from tests.services.books import Clients, build
 
 _client = st.tuples(st.integers(-9, 9), st.dictionaries(st.integers(0, 4), st.integers(1, 9), max_size=3))

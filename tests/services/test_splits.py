@@ -11,15 +11,16 @@ import pytest
 from httpx import AsyncClient
 from tortoise import connections
 
-from app.errors import ProviderError
+from app.core.errors import ProviderError
+from app.corporate_actions import service as splits
 from app.models import AuditEntry, BookChange, MarketData, Position, PriceHistory
 from app.models import Split as SplitRow
-from app.providers.base import Refusal, Split
 from app.providers.cache import CachedProvider
-from app.providers.yahoo import YahooProvider
-from app.services import late_splits, splits
-from app.services import prices as prices_service
-from app.services.price_gate import PriceFeed
+from app.providers.types import Refusal, Split
+from app.providers.yahoo.source import YahooProvider
+from app.stocks import late_splits
+from app.stocks import service as prices_service
+from app.stocks.types import PriceFeed
 from tests.metrics.pages import refused
 from tests.standin.world import Fault, Kind, World
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from app.errors import ThrottledError
-from app.services.turns import Turns
+from app.core.concurrency_limit import Turns
+from app.core.errors import ThrottledError
 
 
 async def test_who_waits_has_a_turn_and_who_comes_too_late_is_sent_away() -> None:

@@ -12,18 +12,18 @@ from fastapi import FastAPI
 from tortoise.functions import Max
 from tortoise.transactions import in_transaction
 
+from app.auth.types import Caller
+from app.core.tasks import running
+from app.database.notifications import Signal
+from app.events import outbox as events_service
+from app.events.outbox import NewEvent
+from app.events.wire import as_json
 from app.models import Event, Role, Webhook, WebhookDelivery
-from app.monitor.listen import Signal
-from app.monitor.tasks import running
-from app.monitor.webhook_channel import Pace
-from app.monitor.webhooks import WebhookSender
-from app.routers.event_wire import as_json
-from app.services import events as events_service
-from app.services.access import Caller
-from app.services.events import NewEvent
-from app.services.webhook_address import Addresses, Resolver, system_resolver
-from app.services.webhook_delivery import Backoff
-from app.services.webhook_signature import new_secret
+from app.webhooks.address_guard import Addresses, Resolver, system_resolver
+from app.webhooks.channel import Pace
+from app.webhooks.monitor import WebhookSender
+from app.webhooks.signature import new_secret
+from app.webhooks.store import Backoff
 from tests.conftest import LoginAs
 
 BOSS = Caller(user_id=0, username="boss", role=Role.ADMIN)

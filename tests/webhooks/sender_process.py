@@ -4,10 +4,10 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from app.db import Database, session
-from app.monitor.listen import Signal
-from app.monitor.webhooks import WebhookSender
-from app.routers.event_wire import as_json
+from app.database.connections import Database, session
+from app.database.notifications import Signal
+from app.events.wire import as_json
+from app.webhooks.monitor import WebhookSender
 from tests.webhooks.conftest import ANYWHERE, FAST
 
 

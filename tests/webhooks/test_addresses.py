@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.services.webhook_address import Addresses, AddressRefusedError, system_resolver
+from app.webhooks.address_guard import Addresses, AddressRefusedError, system_resolver
 from tests.webhooks.conftest import resolver
 
 PUBLIC = Addresses(resolve=system_resolver())

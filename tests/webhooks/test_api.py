@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.models import AuditEntry, Event, Role, Webhook, WebhookDelivery
-from app.services import webhook_delivery as delivery_service
+from app.webhooks import store as delivery_service
 from tests.conftest import LoginAs
 
 URL = "https://93.184.215.14/hook"
@@ -104,7 +104,7 @@ async def test_kinds_that_are_not_durable_are_refused(admin: httpx.AsyncClient, 
 
 
 async def test_one_webhook_too_many_is_refused(admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.services.webhooks.MOST_WEBHOOKS", await Webhook.all().count() + 1)
+    monkeypatch.setattr("app.webhooks.service.MOST_WEBHOOKS", await Webhook.all().count() + 1)
     await created(admin)
 
     assert (await admin.post("/webhooks", json={"url": URL})).status_code == 409

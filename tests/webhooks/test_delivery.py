@@ -14,13 +14,13 @@ import pytest
 from standardwebhooks import Webhook as Reference
 from standardwebhooks import WebhookVerificationError
 
+from app.events.schemas import EventOut
 from app.models import Event, Webhook
-from app.schemas.event import EventOut
-from app.services import webhook_delivery as delivery_service
-from app.services import webhooks as webhooks_service
-from app.services.webhook_address import Addresses
-from app.services.webhook_delivery import Backoff
-from app.services.webhook_signature import new_secret
+from app.webhooks import service as webhooks_service
+from app.webhooks import store as delivery_service
+from app.webhooks.address_guard import Addresses
+from app.webhooks.signature import new_secret
+from app.webhooks.store import Backoff
 from tests.webhooks.conftest import BOSS, FAST, hook, publish, resolver, sending, settled, until
 from tests.webhooks.receiver import Received, receiving
 

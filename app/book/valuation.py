@@ -1,0 +1,101 @@
+"""The valued book: columns with their report."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.book import ranking
+from app.book.book_loader import load_book
+from app.book.totals import Totals, totals
+from app.book.types import Holdings
+from app.engine.book import Book
+from app.engine.distance import Distances, distances
+from app.engine.margin import MarginReport, margin_report
+from app.engine.subset import take
+from app.policies.active import ActivePolicy, PolicyName
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """How a book is valued."""
+
+    policy: ActivePolicy
+    warning_cushion: float
+
+
+@dataclass(frozen=True, eq=False)
+class Valued:
+    """
+    A book, its report, and where each client stands; columns of C rows. Never changed, so readers need no lock.
+
+    `states` are codes of `ranking.CODES`.
+    """
+
+    valuation: Valuation
+    holdings: Holdings
+    report: MarginReport
+    states: NDArray[np.int8]
+    totals: Totals
+
+    @property
+    def policy(self) -> PolicyName:
+        """What the figures quote."""
+        return self.valuation.policy.name
+
+    @cached_property
+    def distances(self) -> Distances:
+        """Distances of every client, computed when first asked for: some hundred revaluations."""
+        return self._distances(self.holdings.book)
+
+    def distances_of(self, rows: NDArray[np.int64]) -> Distances:
+        """Return the distances of some clients, in the order of `rows`."""
+        return self._distances(take(self.holdings.book, rows))
+
+    def _distances(self, book: Book) -> Distances:
+        rules = self.valuation.policy.rules
+        return distances(book, self.holdings.prices, self.holdings.instruments, rules)
+
+
+class BookSource(Protocol):
+    """Where the valued book comes from."""
+
+    async def current(self) -> Valued:
+        """Return the book with every change that was acknowledged before this call."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBook:
+    """A book source that loads and values everything at each call: right at any size, fast for small books."""
+
+    valuation: Valuation
+    base_currency: str
+
+    async def current(self) -> Valued:
+        """Return the book as it is stored now."""
+        holdings = await load_book(base_currency=self.base_currency)
+        return await asyncio.to_thread(value, holdings, self.valuation)
+
+
+def value(holdings: Holdings, valuation: Valuation) -> Valued:
+    """Value every client of a book. CPU-bound."""
+    report = margin_report(holdings.book, holdings.prices, holdings.instruments, valuation.policy.rules)
+    states = ranking.states(report, warning_cushion=valuation.warning_cushion)
+    return Valued(valuation, holdings, report, states, totals(report, holdings.book.loan, states))
+
+
+def rows_of(client_ids: NDArray[np.int64], wanted: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """
+    Return the rows, rising and each once, of clients that some arrays name; those that are not there are left out.
+
+    `client_ids` rise. Cost: a search for each, fast where they rise too, and no sorting.
+    """
+    found = np.zeros(len(client_ids), np.bool_)
+    for part in wanted if len(client_ids) else ():
+        rows = np.minimum(np.searchsorted(client_ids, part), len(client_ids) - 1)
+        found[rows[client_ids[rows] == part]] = True
+    return np.flatnonzero(found)

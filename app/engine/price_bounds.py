@@ -1,0 +1,155 @@
+"""
+What a position asks while prices move: its price at a factor, and the most or least that rules ask between two prices.
+
+Searches for a boundary rest on this: between two prices the true requirement lies between the one by the largest and
+the one by the smallest rate and amount a share that any rule asks there.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from app.engine.arrays import Bool, Int32, Int64
+from app.engine.exact import AT_LEAST, CLIENT_RATE, NO_CONCENTRATION, REPLACES
+from app.engine.jit import inlined
+from app.engine.position_math import asked, concentrated, value_of
+from app.engine.rules import COUNT, DEBIT, STEPS, STYLE
+from app.engine.symbol_terms import CENTS_PER_UNIT, H_CODE, H_FLOOR, H_RATE, TERM_WIDTH, X_FLOOR, X_RATE, side_terms
+from app.engine.units import PRICE_SCALE
+
+# Which end of a range of terms.
+MOST, LEAST = range(2)
+
+# Rows of calm terms, one column a position.
+CALM_RATE, CALM_FLOOR, CALM_FROM, CALM_TO = range(4)
+CALM: Final = 4
+ANY_PRICE: Final = np.iinfo(np.int64).max
+
+LAYER_WIDTH: Final = TERM_WIDTH // 2
+Pair = tuple[np.int64, np.int64]
+
+
+class Market(NamedTuple):
+    """What is known of each symbol, and the policy; see `Prices`, `Instruments` and `PackedRules`."""
+
+    price: Int64
+    terms: Int64
+    leverage: Int64
+    marginable: Bool
+    own_long: Int64
+    own_short: Int64
+    layers: Int64
+    rule: Int64
+
+
+class Holder(NamedTuple):
+    """One client: its positions, its loan, and how the policy treats it."""
+
+    symbols: Int32
+    quantity: Int64
+    loan: np.int64
+    replacing: np.int64
+    least: np.int64
+    concentrates: bool
+
+
+@inlined
+def holder_of(symbols: Int32, quantity: Int64, loan: np.int64, own: np.int64, numbers: Int64, rule: Int64) -> Holder:
+    """Return a client with what its own rate and its loan make of the policy."""
+    replacing = own if numbers[CLIENT_RATE] == REPLACES else np.int64(-1)
+    least = own if numbers[CLIENT_RATE] == AT_LEAST else np.int64(-1)
+    concentrates = rule[0, STYLE] != NO_CONCENTRATION and loan >= rule[0, DEBIT] and replacing < 0
+    return Holder(symbols, quantity, loan, replacing, least, bool(concentrates))
+
+
+@inlined
+def moved_price(base: np.int64, factor: np.int64) -> np.int64:
+    """Return base x factor, the factor and the prices in 1e-8, rounded half up and at least 1; at most 1e18."""
+    units = np.int64(np.rint(base * (factor / PRICE_SCALE)))
+    rest = base * factor - units * PRICE_SCALE  # both wrap; their difference is small, so it is exact
+    return max(units + (rest + PRICE_SCALE // 2) // PRICE_SCALE, np.int64(1))
+
+
+@inlined
+def size_of(quantity: np.int64, price: np.int64) -> np.int64:
+    """Return the value of a position at a price, without its sign, in cents."""
+    return abs(value_of(quantity, price, price * CENTS_PER_UNIT))
+
+
+@inlined
+def extreme_terms(  # noqa: PLR0913 -- a range of prices, and which end of the range of terms
+    market: Market, symbol: np.uint32, side: int, layer: int, low: np.int64, high: np.int64, end: int
+) -> Pair:
+    """Return the MOST or LEAST rate and amount a share that a layer asks at prices from low to high."""
+    row = market.layers[layer, side]
+    if row[COUNT] == 0:  # they do not depend on the price
+        at = layer * LAYER_WIDTH
+        return market.terms[symbol, side, at], market.terms[symbol, side, at + 1]
+    own = market.own_short[symbol] if side else market.own_long[symbol]
+    factor, marginable = abs(market.leverage[symbol]), market.marginable[symbol]
+    rate, floor, _ = side_terms(row, low, factor, own, marginable)
+    for k in range(row[COUNT]):
+        bound = row[STEPS + k]
+        if low < bound <= high:  # at the bound the next step begins
+            other, amount, _ = side_terms(row, bound, factor, own, marginable)
+            rate = max(rate, other) if end == MOST else min(rate, other)
+            floor = max(floor, amount) if end == MOST else min(floor, amount)
+    return np.int64(rate), np.int64(floor)
+
+
+@inlined
+def effective(holder: Holder, side: int, exchange: Pair, house: Pair) -> Pair:
+    """
+    Return the rate (-1: nothing is asked) and amount a share of both layers together, the client's own rate included.
+
+    The greater of two requirements for one position is that of the greater rate and the greater amount a share, since
+    rounding keeps order.
+    """
+    rate, floor = house
+    if holder.replacing >= 0:
+        rate, floor = holder.replacing, np.int64(0)
+    elif side == 0:
+        rate = max(rate, holder.least)
+    return max(rate, exchange[0]), max(floor, exchange[1])
+
+
+@inlined
+def fill_calm(market: Market, holder: Holder, k: int, calm: Int64) -> None:
+    """
+    Write a position's effective terms today, and the prices from which up to which they hold: four numbers.
+
+    Where concentration may change them they hold at no price.
+    """
+    s, side = holder.symbols[k], 1 if holder.quantity[k] < 0 else 0
+    price, row = market.price[s], market.terms[s, side]
+    since, until = np.int64(0), np.int64(ANY_PRICE)
+    for layer in range(2):
+        steps = market.layers[layer, side]
+        for step in range(steps[COUNT]):
+            bound = steps[STEPS + step]
+            if bound <= price:
+                since = max(since, bound)
+            else:
+                until = min(until, bound)
+    if holder.concentrates and row[H_RATE] >= 0:
+        since = until
+    rate, floor = effective(holder, side, (row[X_RATE], row[X_FLOOR]), (row[H_RATE], row[H_FLOOR]))
+    calm[CALM_RATE, k], calm[CALM_FLOOR, k], calm[CALM_FROM, k], calm[CALM_TO, k] = rate, floor, since, until
+
+
+@inlined
+def need(value: np.int64, quantity: np.int64, terms: Pair) -> np.int64:
+    """Return what a position of this size asks by these terms, in cents."""
+    return asked(value, quantity, terms[0], terms[1]) if terms[0] >= 0 else np.int64(0)
+
+
+@inlined
+def need_today(market: Market, holder: Holder, k: int, value: np.int64, limits: Int64) -> np.int64:
+    """Return what position k asks at today's terms, if its size is `value` and the concentration limits are these."""
+    s, side = holder.symbols[k], 1 if holder.quantity[k] < 0 else 0
+    row = market.terms[s, side]
+    rate = row[H_RATE]
+    if holder.concentrates and rate >= 0:
+        rate, _ = concentrated(market.rule, np.uint64(side), limits, value, rate, row[H_CODE])
+    terms = effective(holder, side, (row[X_RATE], row[X_FLOOR]), (rate, row[H_FLOOR]))
+    return need(value, holder.quantity[k], terms)

@@ -1,0 +1,31 @@
+"""Says in the audit chain which policy the service goes by, each time that it is another."""
+
+import hashlib
+from typing import Final
+
+from tortoise import connections
+from tortoise.transactions import in_transaction
+
+from app.audit import recorder as journal
+from app.audit.hash_chain import plain
+from app.audit.recorder import Change
+from app.models import AuditEntry
+from app.policies.active import ActivePolicy
+
+_ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock($1)"
+#: Any number: one process at a time.
+_LOCK: Final = 0x706F_6C69  # "poli"
+
+
+async def record_policy(policy: ActivePolicy) -> None:
+    """Append the policy to the chain, unless it is the one that stands there last."""
+    form = policy.form.model_dump_json().encode()
+    after = {"id": policy.name.id, "version": policy.name.version, "sha256": hashlib.sha256(form).hexdigest()}
+    async with in_transaction():
+        await connections.get("default").execute_query(_ONE_AT_A_TIME, [_LOCK])
+        last = await AuditEntry.filter(entity="policy").order_by("-id").first()
+        before = last.after if last else None
+        if before != plain(after):
+            action = "update" if before else "create"
+            change = Change(action=action, entity="policy", entity_id=policy.name.id, before=before, after=after)
+            await journal.record(change, actor=journal.SYSTEM)

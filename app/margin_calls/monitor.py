@@ -1,0 +1,147 @@
+"""Keeps cases and states in step with the resident book: sees who needs something, and has it done."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from app.book.live_book import LiveBook, Update
+from app.book.valuation import rows_of
+from app.database.connections import DATABASE_DOWN
+from app.margin_calls import client_states
+from app.margin_calls import review as call_review
+from app.margin_calls import store as call_standing
+from app.margin_calls.business_days import close_after
+from app.margin_calls.reviewed_state import Attention, Standing
+from app.margin_calls.types import CallTerms
+
+Item = TypeVar("Item")
+
+#: Clients that one transaction locks: their trades wait for it.
+_BATCH: Final = 100
+#: Rows of one statement that locks no client.
+_LIGHT_BATCH: Final = 2000
+
+_log = structlog.get_logger(__name__)
+
+
+class Reviewer:
+    """
+    Follows a book from `start` to `stop`; `catch_up` does what there is to do.
+
+    Between two looks it remembers which clients the book valued again, so that a price change costs what it touches.
+
+    A client that somebody writes to is left alone for `settle_seconds`, since a change often comes in steps: a loan
+    first, then the positions that it paid for. A price that moves meanwhile does not wait.
+    """
+
+    def __init__(self, book: LiveBook, *, terms: CallTerms, settle_seconds: float = 0) -> None:
+        self._book = book
+        self._terms = terms
+        self._settle_seconds = settle_seconds
+        #: When to look at clients that were written to.
+        self._settling: dict[int, float] = {}
+        self._lock = asyncio.Lock()
+        self._standing: Standing | None = None
+        #: Client ids; None = all.
+        self._touched: list[NDArray[np.int64]] | None = None
+        book.listen(self._updated)
+
+    async def start(self) -> None:
+        """Take over: read what is stored, and look at every client at the next `catch_up`."""
+        await close_after(await self._terms.clock(), days=1)  # loads the calendar before a call needs it
+        valued = await self._book.current()
+        known = await call_standing.stored()
+        self._touched = None
+        self._standing = Standing(
+            valued.holdings.book.client_ids,
+            states=known.states,
+            outstanding=known.outstanding,
+            watched=known.watched,
+        )
+
+    def stop(self) -> None:
+        """Forget everything; another process goes on."""
+        self._standing = None
+        self._touched = None
+        self._settling.clear()
+
+    async def catch_up(self, *, recheck: bool = False) -> None:
+        """
+        Bring cases and states in step with every change that was committed before this call.
+
+        Args:
+            recheck: look again at unconfirmed cases too: their prices may be fresh now, and the same.
+        """
+        async with self._lock:
+            standing = self._standing
+            assert standing is not None, "started"
+            needed = await self._needed(standing, recheck=recheck)
+            for clients in _batches(needed.review, _BATCH):
+                await self._review(clients, standing)
+            for part in _batches(needed.follow.items(), _LIGHT_BATCH):
+                followed = dict(part)
+                relieved = await call_review.follow(followed)
+                standing.set_followed(followed)
+                for clients in _batches(relieved, _BATCH):
+                    await self._review(clients, standing)
+            for states in map(dict, _batches(needed.states.items(), _LIGHT_BATCH)):
+                await client_states.publish(states, now=await self._terms.clock())
+                standing.set_states(states)
+
+    async def _needed(self, standing: Standing, *, recheck: bool) -> Attention:
+        """Return what clients need; the book is let go of, so that a later one can be made in its memory."""
+        valued = await self._book.current()
+        touched, self._touched = self._touched, []
+        ids = valued.holdings.book.client_ids
+        rows = np.arange(len(ids)) if touched is None else rows_of(ids, [*touched, self._settled()])
+        if recheck:
+            rows = rows_of(ids, [ids[rows], standing.watched()])
+        return await asyncio.to_thread(standing.attention, valued, rows)
+
+    async def _review(self, client_ids: Sequence[int], standing: Standing) -> None:
+        """Review clients together; where that fails, one by one, so that one client never holds up the others."""
+        try:
+            standing.set_reviewed(await call_review.review(client_ids, terms=self._terms))
+        except DATABASE_DOWN:
+            raise
+        except Exception:  # noqa: BLE001 - logged whole; the other clients must go on
+            if len(client_ids) == 1:
+                _log.exception("a client's calls could not be reviewed", client_id=client_ids[0])
+                return
+            for client_id in client_ids:
+                await self._review([client_id], standing)
+
+    def _updated(self, update: Update) -> None:
+        """Remember whom an update of the book touched."""
+        if self._standing is None or self._touched is None:
+            return
+        if update.rows is None:
+            self._touched = None
+            return
+        touched = update.after.holdings.book.client_ids[update.rows]
+        if self._settle_seconds:
+            due = time.monotonic() + self._settle_seconds
+            self._settling |= dict.fromkeys(update.written, due)
+            touched = touched[~np.isin(touched, list(update.written))]
+        self._touched.append(touched)
+
+    def _settled(self) -> NDArray[np.int64]:
+        """Return the clients that nobody has written to for a while, each once."""
+        now = time.monotonic()
+        settled = [client_id for client_id, due in self._settling.items() if due <= now]
+        for client_id in settled:
+            del self._settling[client_id]
+        return np.array(settled, np.int64)
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of at most `size` items."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

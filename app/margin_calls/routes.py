@@ -1,0 +1,208 @@
+"""Margin calls: case files, what the desk does with them, and the daily record."""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from app.auth.deps import CallerDep, StaffDep
+from app.idempotency.decorator import once
+from app.margin_calls import desk_actions as call_desk
+from app.margin_calls import service as call_list
+from app.margin_calls import service as calls_service
+from app.margin_calls.deps import CallTermsDep
+from app.margin_calls.desk_actions import Remark
+from app.margin_calls.schemas import CaseOut, DailyRecordOut, ExtensionIn, MarginCallOut, NoteIn, ReasonIn, Type
+from app.margin_calls.service import CaseFile, Filters, StateFilter
+from app.margin_calls.types import Case
+from app.web.deps import AfterId, Limit, link_next
+from app.web.fields import LARGEST_ID, DateIn, TimestampIn
+from app.web.problems import problems
+
+router = APIRouter(prefix="/margin-calls", tags=["margin calls"])
+
+CallId = Annotated[int, Path(alias="callId", ge=1, le=LARGEST_ID, description="The call's id.", examples=[1])]
+_MOST_RECORDS: Final = 50_000
+_CSV: Final = "text/csv"
+_CSV_ANSWER: Final = {
+    "schema": {"type": "string"},
+    "example": "date,id,clientId,name,type,amount,outstanding,state,opened_at,due_at,met_at,manner,policy\r\n"
+    "2026-01-30,1,3,Cleo,house,1700.0,1700.0,open,2026-01-30T15:30:00Z,2026-02-06T21:00:00Z,"
+    "2026-02-03T16:12:00Z,deposit,flat 1\r\n",
+}
+#: A cell that begins so is a formula to a spreadsheet.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def get_filters(
+    client_id: Annotated[
+        int | None, Query(alias="clientId", ge=1, le=LARGEST_ID, description="Calls of this client.")
+    ] = None,
+    state: Annotated[
+        StateFilter | None, Query(description="`open` is every state that is not closed; else this state alone.")
+    ] = None,
+    kind: Annotated[Type | None, Query(alias="type", description="Whose requirement.")] = None,
+    opened_from: Annotated[TimestampIn | None, Query(description="Opened at or after this time.")] = None,
+    opened_to: Annotated[TimestampIn | None, Query(description="Opened before this time.")] = None,
+) -> Filters:
+    """Return which calls are asked for."""
+    return Filters(client_id=client_id, state=state, type=kind, opened_from=opened_from, opened_to=opened_to)
+
+
+@router.get("", operation_id="list_margin_calls", summary="List margin calls", responses=problems(401, 404, 422, 503))
+async def list_margin_calls(
+    request: Request,
+    response: Response,
+    caller: CallerDep,
+    filters: Annotated[Filters, Depends(get_filters)],
+    after: AfterId = None,
+    limit: Limit = 100,
+) -> list[MarginCallOut]:
+    """Return the calls that the caller may see, by id."""
+    cases = await call_list.list_calls(filters, caller=caller, after=after, limit=limit)
+    if len(cases) == limit:
+        link_next(request, response, after=cases[-1].id)
+    return [_call(case) for case in cases]
+
+
+@router.get(
+    "/daily-record",
+    operation_id="get_daily_record",
+    summary="Get the daily record of FINRA 4220",
+    response_model=list[DailyRecordOut],
+    responses=problems(401, 403, 422, 503) | {200: {"content": {_CSV: _CSV_ANSWER}}},
+)
+async def get_daily_record(
+    request: Request,
+    response: Response,
+    _: StaffDep,
+    day: Annotated[DateIn, Query(alias="date", description="A day in New York.", examples=["2026-01-30"])],
+    form: Annotated[
+        Literal["json", "csv"] | None, Query(alias="format", description="Unset: as `Accept` says.")
+    ] = None,
+    after: AfterId = None,
+    limit: Annotated[
+        int, Query(ge=1, le=_MOST_RECORDS, description="Most lines; more: follow `Link`.")
+    ] = _MOST_RECORDS,
+) -> Response:
+    """
+    Return every call that was open on a day, with what was required and when and in what manner it was met.
+
+    As JSON, or as CSV with `?format=csv` or `Accept: text/csv`.
+    """
+    records = await calls_service.daily_record(day, after=after, limit=limit)
+    if len(records) == limit:
+        link_next(request, response, after=records[-1].id)
+    lines = [DailyRecordOut.model_validate(record).model_dump(mode="json", by_alias=True) for record in records]
+    as_csv = form == "csv" or (form is None and _CSV in request.headers.get("accept", ""))
+    answer = Response(_csv(lines), media_type=_CSV, headers=_attachment(day)) if as_csv else JSONResponse(lines)
+    answer.headers.update(response.headers)
+    answer.headers["Vary"] = "Accept"
+    return answer
+
+
+@router.get(
+    "/{callId}", operation_id="get_margin_call", summary="Get a margin call", responses=problems(401, 404, 422, 503)
+)
+async def get_margin_call(call_id: CallId, caller: CallerDep, terms: CallTermsDep) -> CaseOut:
+    """Return a call with the explanation that opened it and its history."""
+    return _file(await calls_service.get_call(call_id, caller=caller, clock=terms.clock))
+
+
+@router.post(
+    "/{callId}/confirm",
+    operation_id="confirm_margin_call",
+    summary="Confirm an unconfirmed call",
+    responses=problems(401, 403, 404, 409, 413, 422, 503),
+)
+@once
+async def confirm_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
+    """Make it a call for the shortfall of this moment, due from today."""
+    return _call(await call_desk.confirm(call_id, _remark(body, body.reason), caller=caller, terms=terms))
+
+
+@router.post(
+    "/{callId}/extend",
+    operation_id="extend_margin_call",
+    summary="Give a call more time",
+    responses=problems(401, 403, 404, 409, 413, 422, 503),
+)
+@once
+async def extend_margin_call(
+    call_id: CallId, body: ExtensionIn, caller: StaffDep, terms: CallTermsDep
+) -> MarginCallOut:
+    """Set a later due date."""
+    remark = _remark(body, body.reason)
+    return _call(await call_desk.extend(call_id, body.due_at, remark, caller=caller, terms=terms))
+
+
+@router.post(
+    "/{callId}/cancel",
+    operation_id="cancel_margin_call",
+    summary="Cancel a call",
+    responses=problems(401, 403, 404, 409, 413, 422, 503),
+)
+@once
+async def cancel_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
+    """Close a call that a bad price opened; any other shortfall of the client opens a new one."""
+    return _call(await call_desk.cancel(call_id, _remark(body, body.reason), caller=caller, terms=terms))
+
+
+@router.post(
+    "/{callId}/notes",
+    operation_id="add_margin_call_note",
+    summary="Write a note",
+    responses=problems(401, 403, 404, 413, 422, 503),
+)
+@once
+async def add_margin_call_note(call_id: CallId, body: NoteIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
+    """Add a note to a call's history, open or closed; may set or lift the restriction."""
+    return _call(await call_desk.add_note(call_id, _remark(body, body.note), caller=caller, terms=terms))
+
+
+def _remark(body: ReasonIn | NoteIn, text: str) -> Remark:
+    named = "restriction" in body.model_fields_set
+    return Remark(text, {"restriction": body.restriction} if named else {})
+
+
+def _fields(case: Case) -> dict[str, Any]:
+    values = {name: getattr(case, name) for name in MarginCallOut.model_fields if name != "policy"}
+    return values | {"policy": {"id": case.policy_id, "version": case.policy_version}}
+
+
+def _call(case: Case) -> MarginCallOut:
+    return MarginCallOut.model_validate(_fields(case))
+
+
+def _file(found: CaseFile) -> CaseOut:
+    further = {
+        "snapshot": found.snapshot,
+        "history": found.history,
+        "liquidations_12_months": found.liquidations_12_months,
+    }
+    return CaseOut.model_validate(_fields(found.case) | further)
+
+
+def _attachment(day: date) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="daily-record-{day}.csv"'}
+
+
+def _csv(lines: Iterable[dict[str, Any]]) -> str:
+    """Return lines as CSV (RFC 4180) whose first row names the columns; no cell is a formula."""
+    output = io.StringIO()
+    names = [field.serialization_alias or name for name, field in DailyRecordOut.model_fields.items()]
+    writer = csv.writer(output)
+    writer.writerow(names)
+    writer.writerows([_cell(line[name]) for name in names] for line in lines)
+    return output.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Return a cell: text that a spreadsheet would compute is quoted by an apostrophe, as OWASP advises."""
+    if isinstance(value, dict):
+        return f"{value['id']} {value['version']}"
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

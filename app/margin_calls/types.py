@@ -1,0 +1,123 @@
+"""A margin call as files of the room pass it around, with its steps, its evidence, and what it depends on."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+from app.audit.hash_chain import Plain, plain
+from app.margin.explain import Explanation, Terms
+from app.margin_calls.business_days import close_after, day_of
+from app.models import CallState, CallType
+
+#: Who acts when nobody does.
+MONITOR: Final = "monitor"
+#: The weakest basis on which the monitor opens a call by itself.
+STALE: Final = "stale"
+Clock: TypeAlias = Callable[[], Awaitable[datetime]]
+
+
+async def wall_clock() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class CallTerms:
+    """What calls depend on beside the account."""
+
+    terms: Terms
+    warning_cushion: float
+    #: Business days until a call is due, by type.
+    days: Mapping[CallType, int]
+    #: The time by which cases are opened, due and closed: the wall clock, or a replay's.
+    clock: Clock
+
+    async def due(self) -> "Due":
+        """Return the time, and when a call of this moment is due."""
+        now = await self.clock()
+        return Due(now, {kind: await close_after(now, days=days) for kind, days in self.days.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A moment, and when a call of that moment is due, by type."""
+
+    now: datetime
+    at: Mapping[CallType, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A row of `MarginCall`, without its snapshot; `id` 0 = not stored yet."""
+
+    id: int
+    client_id: int
+    type: CallType
+    state: CallState
+    amount: Decimal
+    outstanding: Decimal
+    opened_at: datetime
+    due_at: datetime
+    closed_at: datetime | None
+    manner: str | None
+    restriction: str | None
+    policy_id: str
+    policy_version: str
+    price_basis: str
+    audit_id: int
+    set_aside: Decimal | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Case":
+        """Return a row of the table as a case."""
+        values = {field.name: row[field.name] for field in fields(cls)}
+        return cls(**values | {"type": CallType(row["type"]), "state": CallState(row["state"])})
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is asked any more."""
+        return self.closed_at is not None
+
+    def was_met_on_day_of(self, now: datetime) -> bool:
+        """Return whether it was met on this day in New York, so that a new shortfall continues it."""
+        return self.state is CallState.MET and self.closed_at is not None and day_of(self.closed_at) == day_of(now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step in the life of a case: from `before` (None: it opens) to `after`."""
+
+    before: Case | None
+    after: Case
+    #: open, reopen, confirm, partially_meet, meet, cancel, extend, pass_due, note.
+    action: str
+    actor: str
+    at: datetime
+    note: str | None = None
+    #: What reproduces `after.amount`, where that was set by this step.
+    snapshot: Plain = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a shortfall was seen on: the explanation, and the last audit entry of that moment."""
+
+    explanation: Explanation
+    audit_id: int
+
+    @property
+    def basis(self) -> str:
+        """The weakest basis among the prices."""
+        return self.explanation.price_basis
+
+    @property
+    def snapshot(self) -> Plain:
+        """The explanation as it is stored; figures are exact strings."""
+        return plain(asdict(self.explanation))
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the desk has to look at it first."""
+        return self.basis == STALE

@@ -1,1 +1,0 @@
-"""What runs for ever: the resident book, price refresh, margin calls, webhooks."""

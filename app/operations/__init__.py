@@ -1,0 +1,1 @@
+"""Health and metrics: `/health`, `/metrics`, for who runs the service. Page: docs/architecture.md."""

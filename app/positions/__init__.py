@@ -1,0 +1,1 @@
+"""Positions and trades: table `position`, `/positions`. Page: docs/architecture.md."""

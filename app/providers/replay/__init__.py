@@ -1,0 +1,1 @@
+"""Recorded daily closes, replayed as if they came in now."""

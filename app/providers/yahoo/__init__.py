@@ -1,0 +1,1 @@
+"""Yahoo Finance, by yfinance: quotes, FX rates, splits."""

@@ -1,1 +1,0 @@
-"""Wire formats: what comes in is `...In`, what goes out is `...Out`."""

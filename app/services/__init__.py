@@ -1,1 +1,0 @@
-"""Use cases and their queries: one use case, one function, one transaction. No HTTP, no settings."""

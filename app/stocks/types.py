@@ -1,0 +1,76 @@
+"""Prices as the room passes them around: the feed, what is stored and waits, and what the gate says of a batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from app.providers.types import PriceProvider, Quote, Refusal, Split
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFeed:
+    """A source, and what its prices are judged and converted by."""
+
+    provider: PriceProvider
+    #: Account currency, whose FX rates travel with the prices that need them.
+    base_currency: str
+    #: Largest change from the stored price that is used at once, a fraction of it.
+    jump_limit: Decimal = Decimal("0.3")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A price that waits for a second answer."""
+
+    price: Decimal
+    market_time: datetime
+    fetched_at: datetime  # of the latest answer that gave it
+    since: datetime  # fetched_at of the first
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of a symbol."""
+
+    price: Decimal
+    currency: str
+    market_time: datetime
+    source: str
+    pending: Pending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The quote becomes the stored price; `splits` come with it, and are to be applied to the holders."""
+
+    splits: tuple[Split, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The quote is not used yet; `pending` is to be kept instead of what waited before."""
+
+    pending: Pending
+
+
+Decision = Used | Held | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What the gate said of some quotes of different symbols."""
+
+    used: Sequence[Quote]
+    #: To be applied in the transaction that stores `used`.
+    splits: Sequence[Split]
+    #: By symbol, what waits for a second answer.
+    held: Mapping[str, Pending]
+    #: By symbol, why its quote is not used, or not yet.
+    refused: Mapping[str, Refusal]
+    #: Not decided: the source has to be asked for splits since that moment first.
+    suspects: Mapping[Quote, datetime]
+    #: Symbols for which something waited that is settled now.
+    released: Sequence[str]
+    #: Symbols whose price was confirmed far from the one before, and no split explains it yet.
+    jumped: Sequence[str]

@@ -1,0 +1,1 @@
+"""Users, made and changed by an admin: table `user`, `/users`. Page: docs/architecture.md."""

@@ -1,0 +1,5 @@
+"""
+HTTP for every room: problem documents, etags, limits, middleware, OpenAPI, wire fields, shared parameters.
+
+Page: docs/architecture.md.
+"""
