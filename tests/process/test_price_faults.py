@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.metrics.pages import parse
+from tests.operations.pages import parse
 from tests.process.postgres import PostgreSQL
 from tests.process.service import Server, logged, seconds_until, service
 from tests.server import create_database

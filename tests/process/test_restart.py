@@ -16,9 +16,9 @@ import pytest
 
 from app.database.connections import Database
 from app.leader import _LOCK as LOCK
-from tests.metrics.pages import parse
-from tests.monitor.drill import accounts, check_nothing_is_lost_or_doubled, write_closes
-from tests.monitor.leading import connected, own_database, store
+from tests.leader.drill import accounts, check_nothing_is_lost_or_doubled, write_closes
+from tests.leader.leading import connected, own_database, store
+from tests.operations.pages import parse
 from tests.process.postgres import PostgreSQL
 from tests.process.service import Server, seconds_until, service
 
