@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.audit import hash_chain as chain
@@ -19,6 +18,7 @@ from app.auth.passwords import PasswordHasher
 from app.auth.secret_files import load_or_create_password
 from app.core.errors import ProviderError
 from app.core.symbols import fx_symbol
+from app.database import sql
 from app.models import Client, Margin, MarketData, Position, Role
 from app.providers.types import Quote
 from app.stocks import intake as price_store
@@ -119,7 +119,7 @@ async def seed(
     pairs = [fx_symbol(currency, feed.base_currency) for currency in sorted(currencies)]
     prices |= await _prices(pairs, feed=feed, deadline=deadline)
     async with in_transaction():
-        await connections.get("default").execute_query("select pg_advisory_xact_lock($1)", [_LOCK])
+        await sql.run("select pg_advisory_xact_lock($1)", _LOCK)
         created, kept, skipped = await _ensure_clients(prices, _values(prices, feed.base_currency))
         users = await _ensure_users(data_dir, passwords)
     sampled = sorted(symbol for symbol, price in prices.items() if price.source == "sample")

@@ -14,6 +14,7 @@ from app.audit import recorder as journal
 from app.core import metrics
 from app.database.connections import DATABASE_DOWN, Database
 from app.database.notifications import Signal
+from app.database.sql import Connection
 from app.events import outbox as events
 from app.margin.policy_record import record_policy
 from app.margin_calls import review as call_review
@@ -92,7 +93,7 @@ class Leader:
         finally:
             connection.terminate()
 
-    async def _hold(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg's
+    async def _hold(self, connection: Connection) -> None:
         """
         Make sure that the lock is still ours.
 

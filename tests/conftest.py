@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.auth.access_tokens import AccessClaims
@@ -24,6 +25,9 @@ from tests.standin.fixtures import standin, yahoo, yfinance_cache
 
 #: One stand-in for the whole run: imported anywhere else, a fixture would be another one.
 __all__ = ["standin", "yahoo", "yfinance_cache"]
+
+
+_BOOK_TABLES = "position, margin, client, market_data, price_history, instrument, book_change"
 
 
 class LoginAs(Protocol):
@@ -78,6 +82,13 @@ async def db(app: FastAPI, provider: FakeProvider) -> AsyncIterator[None]:
         async with in_transaction():
             yield
             raise Rollback
+
+
+@pytest.fixture
+async def committed(app: FastAPI) -> AsyncIterator[None]:
+    """Let the test commit, so that other connections see it; empty the tables of the book afterwards."""
+    yield
+    await connections.get("default").execute_script(f"truncate {_BOOK_TABLES} restart identity cascade")
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from tortoise import connections
 
 from app.audit import hash_chain as chain
+from app.database import sql
 from app.models import BookChange
 
 #: Held from the first entry or event of a transaction to its end; `audit_append` in the database takes the same one.
@@ -86,7 +86,7 @@ async def record(*changes: Change, actor: str, touches: Touches = NOTHING) -> No
     bodies = chain.bodies([_members(change, actor=actor, request_id=request_id) for change in changes])
     if bodies:
         parameters = [bodies, _array(touches.client_ids), _array(touches.symbols), bool(touches)]
-        await connections.get("default").execute_query(_RECORD, parameters)
+        await sql.run(_RECORD, *parameters)
 
 
 async def prune_book_changes(*, hours: float = 1) -> None:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from tortoise import connections
-
 from app.audit import hash_chain as chain
 from app.audit.hash_chain import Entry, Head
+from app.database import sql
 from app.models import AuditEntry
 
 _BATCH: Final = 1000
@@ -95,7 +94,7 @@ async def _known_good(after: int | None) -> Head | None:
 async def _entries(*, after: int, limit: int) -> AsyncIterator[Entry]:
     """Yield entries by id, a batch in memory at a time."""
     while limit > 0:
-        rows = await connections.get("default").execute_query_dict(_ENTRIES, [after, min(limit, _BATCH)])
+        rows = await sql.rows(_ENTRIES, after, min(limit, _BATCH))
         for row in rows:
             states = {name: json.loads(row[name] or "null") for name in ("before", "after")}
             yield Entry(**(row | states))

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from tortoise import connections
-
 from app.core.errors import ThrottledError
+from app.database import sql
 
 #: Many people may share an address.
 _ADDRESS_FACTOR: Final = 10
@@ -62,7 +61,7 @@ class LoginLimits:
         Raises:
             ThrottledError: too many wrong passwords; `retry_after` is the rest of the window.
         """
-        rows = await connections.get("default").execute_query_dict(_LOOK, [_user_key(username), _address_key(address)])
+        rows = await sql.rows(_LOOK, _user_key(username), _address_key(address))
         limits = {_user_key(username): self.attempts, _address_key(address): self.attempts * _ADDRESS_FACTOR}
         for row in rows:
             if row["failures"] >= limits[row["key"]]:
@@ -80,17 +79,16 @@ class LoginLimits:
 
     async def succeeded(self, username: str, address: str) -> None:
         """Forget the user name's failures, and that the address made this attempt; its other failures stand."""
-        connection = connections.get("default")
-        await connection.execute_query("delete from login_attempt where key = $1", [_user_key(username)])
-        await connection.execute_query(_TAKE_BACK, [_address_key(address)])
+        await sql.run("delete from login_attempt where key = $1", _user_key(username))
+        await sql.run(_TAKE_BACK, _address_key(address))
 
     async def sweep(self) -> None:
         """Delete some rows whose window is over."""
-        await connections.get("default").execute_query(_SWEEP_EXPIRED)
+        await sql.run(_SWEEP_EXPIRED)
 
     async def _count(self, key: str, limit: int) -> None:
         """Add one failure to a key."""
-        [row] = await connections.get("default").execute_query_dict(_COUNT, [key, self.window_seconds])
+        [row] = await sql.rows(_COUNT, key, self.window_seconds)
         if row["failures"] > limit:
             raise _throttled(row["seconds"])
 

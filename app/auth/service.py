@@ -13,7 +13,6 @@ from typing import Final
 from uuid import uuid4
 
 import structlog
-from tortoise import connections
 from tortoise.expressions import F
 from tortoise.transactions import in_transaction
 
@@ -26,6 +25,7 @@ from app.auth.types import Caller
 from app.auth.user_cache import UserCache
 from app.core.errors import AuthenticationError
 from app.core.usernames import is_username, normalise_username
+from app.database import sql
 from app.models import RefreshToken, User
 
 #: Logins per user that can be refreshed at a time; the oldest give way.
@@ -154,7 +154,7 @@ async def _open_family(verified: User, new_hash: str | None, auth: Auth) -> Toke
             raise _wrong()
         if new_hash:
             await User.filter(id=user.id).update(password_hash=new_hash)
-        await connections.get("default").execute_query(_MAKE_ROOM, [user.id, _now(), _MOST_FAMILIES - 1])
+        await sql.run(_MAKE_ROOM, user.id, _now(), _MOST_FAMILIES - 1)
         return await _issue(user, RefreshToken(user_id=user.id, family=uuid4()), auth)
 
 

@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from tortoise import connections
-
 from app.auth.service import Auth, authenticate
 from app.auth.types import Caller
+from app.database import sql
 
 _VALID: Final = 'select id, token_generation from "user" where id = any($1::bigint[]) and is_active'
 
@@ -41,7 +40,7 @@ async def ended_sessions(sessions: Iterable[Session]) -> set[Session]:
     distinct = set(sessions)
     now = time.time()
     user_ids = list({session.caller.user_id for session in distinct})
-    rows = await connections.get("default").execute_query_dict(_VALID, [user_ids]) if user_ids else []
+    rows = await sql.rows(_VALID, user_ids) if user_ids else []
     generations = {row["id"]: row["token_generation"] for row in rows}
     return {
         session

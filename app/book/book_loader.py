@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.book.types import KNOWN_COLUMNS, KNOWN_JOINS, USD_RATE, Holdings
 from app.database.bulk_read import copy_bigints, snapshot
+from app.database.sql import Connection
 from app.engine.book import Book, Instruments, Prices
 from app.stocks.held_symbols import HELD
 
@@ -87,7 +88,7 @@ async def load_book(*, base_currency: str) -> Holdings:
         return await read_book(connection, base_currency=base_currency)
 
 
-async def read_book(connection: Any, *, base_currency: str) -> Holdings:  # noqa: ANN401 - asyncpg's
+async def read_book(connection: Connection, *, base_currency: str) -> Holdings:
     """
     Return every client with its positions, as a snapshot sees them; clients by id, symbols by name.
 
@@ -112,13 +113,13 @@ async def read_book(connection: Any, *, base_currency: str) -> Holdings:  # noqa
     return Holdings(book, table.prices, table.instruments)
 
 
-async def read_symbols(connection: Any, symbols: Collection[str], *, base_currency: str) -> SymbolTable:  # noqa: ANN401
+async def read_symbols(connection: Connection, symbols: Collection[str], *, base_currency: str) -> SymbolTable:
     """Return what a snapshot knows of some symbols, by name."""
     rows = await connection.fetch(_NAMED + _KNOWN, base_currency, list(symbols))
     return await _table(connection, rows, base_currency=base_currency)
 
 
-async def read_clients(connection: Any, client_ids: Collection[int]) -> ReadClients:  # noqa: ANN401
+async def read_clients(connection: Connection, client_ids: Collection[int]) -> ReadClients:
     """Return what a snapshot knows of some clients. One Python object per row: for some, not for all."""
     return ReadClients(await connection.fetch(_SOME_CLIENTS, list(client_ids)))
 
@@ -129,7 +130,7 @@ def index_of(symbols: tuple[str, ...]) -> Mapping[str, int]:
     return {symbol: index for index, symbol in enumerate(symbols)}
 
 
-async def _table(connection: Any, rows: Sequence[Mapping[str, Any]], *, base_currency: str) -> SymbolTable:  # noqa: ANN401
+async def _table(connection: Connection, rows: Sequence[Mapping[str, Any]], *, base_currency: str) -> SymbolTable:
     usd_rate = await connection.fetchval(_USD_RATE, base_currency)
     return SymbolTable(
         symbols=tuple(row["symbol"] for row in rows),

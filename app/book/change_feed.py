@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.database.sql import Connection
+
 #: Changes that a follower with the horizon $1 may not have (null: those that one who loads everything now may see
 #: again), each with the horizon of this look; one row where there are none.
 _LOOK: Final = """
@@ -38,7 +40,7 @@ class Look:
     news: Touched | None
 
 
-async def look(connection: Any, seen: Seen | None) -> Look:  # noqa: ANN401 - asyncpg's
+async def look(connection: Connection, seen: Seen | None) -> Look:
     """
     Return what was committed since the follower saw what it has seen, None = nothing yet; one statement.
 

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from tortoise import connections
 
 from app.book.types import KNOWN_COLUMNS, KNOWN_JOINS, USD_RATE, Holdings
+from app.database import sql
+from app.database.sql import Connection
 from app.engine.book import Book, Instruments, Prices
 
 #: $1 clients, $2 account currency. One row: the columns of clients, by id, and those of their positions, by client, as
@@ -46,12 +47,12 @@ _POSITION_COLUMNS: Final = 7
 
 async def load_client(client_id: int, *, base_currency: str) -> Holdings | None:
     """Return a book of one client; None where there is no such client."""
-    async with connections.get("default").acquire_connection() as connection:
+    async with sql.acquire() as connection:
         holdings = await load_clients(connection, [client_id], base_currency=base_currency)
     return holdings if len(holdings.book.client_ids) else None
 
 
-async def load_clients(connection: Any, client_ids: Collection[int], *, base_currency: str) -> Holdings:  # noqa: ANN401 - asyncpg's
+async def load_clients(connection: Connection, client_ids: Collection[int], *, base_currency: str) -> Holdings:
     """
     Return a book of some clients, by one statement; a client that does not exist is left out.
 

@@ -4,12 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from tortoise import connections
 
 from app.book.book_loader import index_of, read_book, read_clients, read_symbols
 from app.book.change_feed import Seen, look
@@ -19,7 +18,9 @@ from app.book.types import Holdings
 from app.book.valuation import Valuation, Valued, value
 from app.core import metrics
 from app.core.symbols import is_fx_symbol
+from app.database import sql
 from app.database.bulk_read import snapshot
+from app.database.sql import Connection
 
 #: More touched clients than this, and loading everything is faster.
 _MOST_CLIENTS: Final = 20_000
@@ -96,7 +97,7 @@ class LiveBook:
 
     async def _is_behind(self) -> bool:
         """Return whether a change was committed that the columns do not have."""
-        async with connections.get("default").acquire_connection() as connection:
+        async with sql.acquire() as connection:
             found = await look(connection, self._seen)
         if found.news is None:
             self._seen = found.seen
@@ -134,7 +135,7 @@ class LiveBook:
 
     async def _read(
         self,
-        connection: Any,  # noqa: ANN401 - asyncpg's
+        connection: Connection,
         holdings: Holdings,
         clients: frozenset[int],
         symbols: frozenset[str] | None,

@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.audit import recorder as journal
@@ -14,6 +13,7 @@ from app.audit.recorder import Change, Touches
 from app.auth.types import Caller, no_client
 from app.core.errors import ConflictError
 from app.core.preconditions import Check, anything
+from app.database import sql
 from app.models import Client, ClientState, Margin, MarginCall, Position, Role, User
 
 _SELECT: Final = """
@@ -56,7 +56,7 @@ async def find_clients(name: str, *, caller: Caller, after: int | None, limit: i
     """
     whose, values = ("and c.id = $4", [caller.client_id]) if caller.role is Role.CLIENT else ("", [])
     query = _FIND.format(whose=whose)
-    rows = await connections.get("default").execute_query_dict(query, [after or 0, limit, name, *values])
+    rows = await sql.rows(query, after or 0, limit, name, *values)
     return [ClientRecord(**row) for row in rows]
 
 
@@ -64,7 +64,7 @@ async def list_clients(*, caller: Caller, after: int | None, limit: int) -> list
     """Return the clients that the caller may see, by id, behind `after`."""
     whose, values = ("and c.id = $3", [caller.client_id]) if caller.role is Role.CLIENT else ("", [])
     query = f"{_SELECT} where c.id > $1 {whose} order by c.id limit $2"
-    rows = await connections.get("default").execute_query_dict(query, [after or 0, limit, *values])
+    rows = await sql.rows(query, after or 0, limit, *values)
     return [ClientRecord(**row) for row in rows]
 
 
@@ -76,10 +76,10 @@ async def get_client(client_id: int, *, caller: Caller) -> ClientRecord:
         NotFoundError: there is none, or the caller may not see it.
     """
     caller.check_client(client_id)
-    rows = await connections.get("default").execute_query_dict(f"{_SELECT} where c.id = $1", [client_id])
-    if not rows:
+    row = await sql.first(f"{_SELECT} where c.id = $1", client_id)
+    if row is None:
         raise no_client(client_id)
-    return ClientRecord(**rows[0])
+    return ClientRecord(**row)
 
 
 async def create_client(

@@ -14,12 +14,12 @@ from decimal import Decimal
 from typing import Final
 
 import structlog
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.audit import hash_chain as chain
 from app.audit.recorder import Change, Touches
 from app.core.errors import ConflictError, ProviderError
+from app.database import sql
 from app.models import Split as SplitRow
 from app.providers.types import PriceProvider, Split, SplitSource
 
@@ -143,20 +143,19 @@ async def apply(split: Split) -> Applied | None:
     Raises:
         ConflictError: a holder's position would leave the bounds of what can be stored.
     """
-    connection = connections.get("default")
     values = [split.symbol, split.ex_date, split.effective, split.numerator, split.denominator]
-    if not await connection.execute_query_dict(_ADD, values):
+    if not await sql.rows(_ADD, *values):
         return None
-    await connection.execute_query_dict(_LOCK_HOLDERS, [split.symbol])
+    await sql.rows(_LOCK_HOLDERS, split.symbol)
     terms = [split.symbol, split.effective, split.numerator, split.denominator]
     ratio = f"{split.numerator.normalize():f}:{split.denominator.normalize():f}"
-    beyond = [row["client_id"] for row in await connection.execute_query_dict(_BEYOND, terms)]
+    beyond = [row["client_id"] for row in await sql.rows(_BEYOND, *terms)]
     if beyond:
         raise ConflictError(f"{ratio} takes the position of these clients out of bounds: {beyond}.")
-    late = await connection.execute_query_dict(_AFTER, [split.symbol, split.effective])
-    rows = await connection.execute_query_dict(_APPLY, terms)
-    _log.warning("split applied", symbol=split.symbol, ratio=ratio, positions=len(rows), left_alone=late[0]["count"])
-    after = {"ratio": ratio, "effective": split.effective, "left_alone": late[0]["count"]} | chain.digest(rows)
+    late = await sql.one(_AFTER, split.symbol, split.effective)
+    rows = await sql.rows(_APPLY, *terms)
+    _log.warning("split applied", symbol=split.symbol, ratio=ratio, positions=len(rows), left_alone=late["count"])
+    after = {"ratio": ratio, "effective": split.effective, "left_alone": late["count"]} | chain.digest(rows)
     change = Change(action="split", entity="instrument", entity_id=split.symbol, after=after)
     return Applied(change, holders=[row["client_id"] for row in rows])
 

@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from tortoise import connections
+from app.database import sql
 
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
@@ -65,7 +65,7 @@ class SharedReads(Generic[Key, Answer]):
         self._lanes += 1
         self._last_group = 1
         try:
-            async with asyncio.timeout(self._seconds), connections.get("default").acquire_connection() as connection:
+            async with asyncio.timeout(self._seconds), sql.acquire() as connection:
                 return (await self._load(connection, {key}))[key]
         finally:
             self._lanes -= 1
@@ -104,7 +104,7 @@ class SharedReads(Generic[Key, Answer]):
     async def _serve_from(self, group: list[_Read[Key, Answer]]) -> None:
         """Serve a group, and who came meanwhile, on one connection."""
         try:
-            async with connections.get("default").acquire_connection() as connection:
+            async with sql.acquire() as connection:
                 while group:
                     async with asyncio.timeout(self._seconds):
                         answers = await self._load(connection, {read.key for read in group})

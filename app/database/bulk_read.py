@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from tortoise import connections
 from tortoise.backends.base.client import TransactionalDBClient
 from tortoise.transactions import in_transaction
+
+from app.database import sql
+from app.database.sql import Connection
 
 _BEGIN: Final = "set transaction isolation level repeatable read, read only; set local statement_timeout = 0"
 _HEADER_BYTES: Final = 19
@@ -20,17 +23,17 @@ _FIELD: Final = (("length", ">i4"), ("value", ">i8"))
 
 
 @asynccontextmanager
-async def snapshot() -> AsyncIterator[Any]:
+async def snapshot() -> AsyncIterator[Connection]:
     """Give asyncpg's connection in a read-only transaction that sees one moment; inside a transaction, that one."""
     nested = isinstance(connections.get("default"), TransactionalDBClient)
-    async with in_transaction() as transaction:
-        connection = transaction._connection  # noqa: SLF001 - COPY is asyncpg's alone
+    async with in_transaction():
+        connection = sql.of_transaction()
         if not nested:
             await connection.execute(_BEGIN)
         yield connection
 
 
-async def copy_bigints(connection: Any, query: str, *, columns: int) -> list[NDArray[np.int64]]:  # noqa: ANN401 - asyncpg
+async def copy_bigints(connection: Connection, query: str, *, columns: int) -> list[NDArray[np.int64]]:
     """Return the columns of a query whose rows are non-null bigints; memory beyond them is a piece of the stream."""
     reader = _Reader(columns)
     await connection.copy_from_query(query, output=reader.feed, format="binary")

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import structlog
 
 from app.database.connections import DATABASE_DOWN, Database
+from app.database.sql import Connection
 
 #: A connection that broke silently is found out by a question this often.
 _CHECK_SECONDS: Final = 10.0
@@ -99,7 +100,7 @@ class Listener:
         finally:
             connection.terminate()
 
-    def _notified(self, _connection: Any, _process: int, channel: str, _payload: str) -> None:  # noqa: ANN401 - asyncpg's
+    def _notified(self, _connection: Connection, _process: int, channel: str, _payload: str) -> None:
         self._set(channel)
 
     def _set(self, *channels: str) -> None:

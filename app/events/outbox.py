@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from tortoise import connections
-
 from app.audit.recorder import LOCK
+from app.database import sql
 from app.events.types import DURABLE, Filter, StreamEvent
 from app.models import Event
 
@@ -68,7 +67,7 @@ async def publish_all(events: list[NewEvent]) -> None:
             [event.symbol for event in events],
             [json.dumps(event.data) for event in events],
         ]
-        await connections.get("default").execute_query(_PUBLISH, [LOCK, *columns])
+        await sql.run(_PUBLISH, LOCK, *columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +89,7 @@ class Kept:
 async def kept() -> Kept:
     """Return which events are stored now."""
     query = "select coalesce(min(id), 0) as oldest, coalesce(max(id), 0) as newest from event"
-    rows = await connections.get("default").execute_query_dict(query)
-    return Kept(**rows[0])
+    return Kept(**await sql.one(query))
 
 
 async def read_after(
@@ -116,7 +114,7 @@ async def read_after(
 
 async def open_calls(*, client_id: int | None) -> list[dict[str, Any]]:
     """Return the margin calls that are not closed, as JSON, at most MOST_CALLS; of one client, or of all (None)."""
-    rows = await connections.get("default").execute_query_dict(_OPEN_CALLS, [client_id, MOST_CALLS])
+    rows = await sql.rows(_OPEN_CALLS, client_id, MOST_CALLS)
     return [json.loads(row["call"]) for row in rows]
 
 

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.core.errors import Fault, InvalidInputError
+from app.database import sql
 
 #: One that has expired is as good as new. The row is locked until the transaction ends, whoever inserted it.
 _CLAIM: Final = """
@@ -67,9 +67,7 @@ async def once(asked: Asked, work: Callable[[], Awaitable[Answer]]) -> Answer:
         Exception: whatever `work` raises; then nothing is stored.
     """
     async with in_transaction():
-        connection = connections.get("default")
-        claim = [asked.user_id, asked.key, asked.fingerprint]
-        row = (await connection.execute_query_dict(_CLAIM, claim))[0]
+        row = await sql.one(_CLAIM, asked.user_id, asked.key, asked.fingerprint)
         if row["fingerprint"] != asked.fingerprint:
             fault = Fault(where=("header", "Idempotency-Key"), what="was used for another request")
             raise InvalidInputError(
@@ -78,8 +76,7 @@ async def once(asked: Asked, work: Callable[[], Awaitable[Answer]]) -> Answer:
         if row["status"] is not None:
             return _stored(row)
         answer = await work()
-        kept = [asked.user_id, asked.key, answer.status, json.dumps(dict(answer.headers)), answer.body]
-        await connection.execute_query(_KEEP, kept)
+        await sql.run(_KEEP, asked.user_id, asked.key, answer.status, json.dumps(dict(answer.headers)), answer.body)
         return answer
 
 

@@ -10,13 +10,14 @@ from enum import StrEnum
 from typing import Any, BinaryIO, Final
 
 import structlog
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.audit import recorder as journal
 from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.core.errors import NotFoundError
+from app.database import sql
+from app.database.sql import Connection
 from app.files import Kind, Layout, open_table
 from app.imports import clients as import_clients
 from app.imports import instruments as import_instruments
@@ -119,7 +120,7 @@ async def run(wish: Wish, received: Received, *, base_currency: str, caller: Cal
     """
     started = time.perf_counter()
     async with in_transaction():
-        await connections.get("default").execute_query(_SETTINGS, [_LOCK])
+        await sql.run(_SETTINGS, _LOCK)
         found, tally = await _attempt(wish, received, base_currency=base_currency)
         state = _state(wish, found)
         await Import.filter(at__lt=datetime.now(UTC) - _KEPT).delete()
@@ -177,7 +178,7 @@ def _undo_unless(is_stored: bool) -> None:  # noqa: FBT001 - its name says what 
 
 async def _work(wish: Wish, received: Received, *, base_currency: str) -> tuple[Findings, _Tally]:
     """Stage, check and, unless the file is refused or only to be checked, store."""
-    connection: Any = connections.get("default")._connection  # noqa: SLF001 - COPY is asyncpg's alone
+    connection = sql.of_transaction()
     table = await asyncio.to_thread(open_table, received.file, wish.layout)
     todo = _steps(wish.layout, [column.name for column in table.columns], base_currency=base_currency)
     await connection.execute(f"drop table if exists pg_temp.{import_stage.TABLE}")
@@ -197,7 +198,7 @@ async def _work(wish: Wish, received: Received, *, base_currency: str) -> tuple[
     return found, tally
 
 
-async def _store(connection: Any, todo: Steps, tally: _Tally, *, kind: Kind) -> Touches:  # noqa: ANN401 - asyncpg's
+async def _store(connection: Connection, todo: Steps, tally: _Tally, *, kind: Kind) -> Touches:
     """Store what is staged; return what of the book that changes."""
     await _execute(connection, todo.identify)
     most = _MOST_TOUCHED[kind]
@@ -224,12 +225,12 @@ def _steps(layout: Layout, columns: Sequence[str], *, base_currency: str) -> Ste
             return import_instruments.steps(columns)
 
 
-async def _check(connection: Any, checks: Sequence[Check], found: Findings) -> None:  # noqa: ANN401 - asyncpg's
+async def _check(connection: Connection, checks: Sequence[Check], found: Findings) -> None:
     for one in checks:
         found.add_rejected(await connection.fetch(one.query()), one)
 
 
-async def _execute(connection: Any, statements: Sequence[str]) -> None:  # noqa: ANN401 - asyncpg's
+async def _execute(connection: Connection, statements: Sequence[str]) -> None:
     for statement in statements:
         await connection.execute(statement)
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from app.database.sql import Connection
 from app.files import Fault, Format, Table
 from app.files.check import Checked, check
 from app.imports.steps import MOST_FAULTS, Check
@@ -49,7 +50,7 @@ class Findings:
         return sorted(self.faults, key=lambda fault: fault.line)[:MOST_FAULTS]
 
 
-async def stage(connection: Any, table: Table, form: Format) -> Findings:  # noqa: ANN401 - asyncpg's
+async def stage(connection: Connection, table: Table, form: Format) -> Findings:
     """
     Copy the good rows of a file into the staging table; memory is a batch.
 

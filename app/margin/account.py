@@ -8,9 +8,9 @@ from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
-from tortoise import connections
 
 from app.book.types import USD_RATE
+from app.database import sql
 from app.engine.book import Book, Instruments, Prices
 from app.engine.quotes import Quotes
 from app.engine.units import PRICE_LIMIT, PRICE_SCALE, convert
@@ -106,7 +106,7 @@ async def load_accounts(
 ) -> dict[int, Account]:
     """Return the accounts of those clients that exist, by id, as `load_account` does; one statement for all."""
     parameters = [list(client_ids), base_currency, list(further)]
-    rows = await connections.get("default").execute_query_dict(_ACCOUNT, parameters)
+    rows = await sql.rows(_ACCOUNT, *parameters)
     return {client_id: _account(list(group)) for client_id, group in groupby(rows, itemgetter("client_id"))}
 
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
-from tortoise import connections
 
 from app.book import ranking
 from app.book.ranking import Cursor, Ranked, Sort, State
 from app.book.valuation import BookSource, Valued
+from app.database import sql
 from app.engine.exact import COMPLETE
 from app.margin.service import money
 from app.policies.active import PolicyName
@@ -151,7 +151,5 @@ def _known(value: np.float64) -> float | None:
 
 async def _names(client_ids: list[int]) -> dict[int, str]:
     """Return the names of some clients."""
-    rows = await connections.get("default").execute_query_dict(
-        "select id, name from client where id = any($1::bigint[])", [client_ids]
-    )
+    rows = await sql.rows("select id, name from client where id = any($1::bigint[])", client_ids)
     return {row["id"]: row["name"] for row in rows}

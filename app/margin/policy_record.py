@@ -3,12 +3,12 @@
 import hashlib
 from typing import Final
 
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.audit import recorder as journal
 from app.audit.hash_chain import plain
 from app.audit.recorder import Change
+from app.database import sql
 from app.models import AuditEntry
 from app.policies.active import ActivePolicy
 
@@ -22,7 +22,7 @@ async def record_policy(policy: ActivePolicy) -> None:
     form = policy.form.model_dump_json().encode()
     after = {"id": policy.name.id, "version": policy.name.version, "sha256": hashlib.sha256(form).hexdigest()}
     async with in_transaction():
-        await connections.get("default").execute_query(_ONE_AT_A_TIME, [_LOCK])
+        await sql.run(_ONE_AT_A_TIME, _LOCK)
         last = await AuditEntry.filter(entity="policy").order_by("-id").first()
         before = last.after if last else None
         if before != plain(after):

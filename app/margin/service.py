@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from app.auth.types import Caller, no_client
 from app.book.client_loader import load_clients
@@ -12,6 +12,7 @@ from app.book.types import Holdings
 from app.core.errors import AppError, ConflictError, MissingPricesError
 from app.core.symbols import fx_symbol
 from app.database.batch_loader import SharedReads
+from app.database.sql import Connection
 from app.engine.exact import COMPLETE
 from app.engine.margin import MarginReport, margin_report
 from app.engine.rules import MarginRules
@@ -99,7 +100,7 @@ class MarginReads:
         caller.check_client(client_id)
         return await self._reads.read(client_id)
 
-    async def _load(self, connection: Any, ids: Collection[int]) -> Mapping[int, MarginStatus | Exception]:  # noqa: ANN401
+    async def _load(self, connection: Connection, ids: Collection[int]) -> Mapping[int, MarginStatus | Exception]:
         """Return the margin of each client, or why there is none."""
         holdings = await load_clients(connection, ids, base_currency=self._base_currency)
         report = margin_report(holdings.book, holdings.prices, holdings.instruments, self._rules)

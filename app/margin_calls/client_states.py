@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.book.ranking import State
+from app.database import sql
 from app.events import outbox as events
 from app.events.outbox import NewEvent
 
@@ -38,7 +38,7 @@ async def move(states: Mapping[int, State], *, now: datetime) -> list[NewEvent]:
     if not states:
         return []
     parameters = [list(states), [state.value for state in states.values()], now]
-    rows = await connections.get("default").execute_query_dict(_MOVE, parameters)
+    rows = await sql.rows(_MOVE, *parameters)
     return [
         NewEvent(
             kind="state", client_id=row["client_id"], data={"state": row["state"], "from_state": row["from_state"]}
@@ -55,7 +55,5 @@ async def publish(states: Mapping[int, State], *, now: datetime) -> None:
 
 async def published() -> dict[int, State]:
     """Return what the stream last said of every client that is not simply `ok`."""
-    rows = await connections.get("default").execute_query_dict(
-        "select client_id, state from client_state where state <> 'ok'"
-    )
+    rows = await sql.rows("select client_id, state from client_state where state <> 'ok'")
     return {row["client_id"]: State(row["state"]) for row in rows}

@@ -15,8 +15,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, Final
 
-from tortoise import connections
-
+from app.database import sql
 from app.engine.margin import margin_report
 from app.engine.rules import MarginRules
 from app.engine.units import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE, convert, nearest
@@ -85,7 +84,7 @@ async def manners(
     """
     if not cases:
         return {}
-    rows = await connections.get("default").execute_query_dict(_SINCE, [list(cases)])
+    rows = await sql.rows(_SINCE, list(cases))
     since = [_Since(row["id"], json.loads(row["snapshot"]), json.loads(row["trades"])) for row in rows]
     splits = await _splits(set().union(*(one.symbols for one in since)), since=min(one.at for one in since))
     found = {}
@@ -197,7 +196,7 @@ class _Split:
 
 
 async def _splits(symbols: set[str], *, since: datetime) -> list[_Split]:
-    rows = await connections.get("default").execute_query_dict(_SPLITS, [sorted(symbols), since])
+    rows = await sql.rows(_SPLITS, sorted(symbols), since)
     return [_Split(row["symbol"], row["numerator"] / row["denominator"], row["applied_at"]) for row in rows]
 
 

@@ -13,11 +13,11 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Final
 
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.book import ranking
 from app.book.ranking import State
+from app.database import sql
 from app.engine.margin import margin_report
 from app.engine.units import MONEY_SCALE, unscaled
 from app.margin.account import Account, columns, load_accounts
@@ -138,14 +138,14 @@ async def follow(outstanding: Mapping[tuple[int, CallType], int]) -> list[int]:
         [kind.value for _, kind in outstanding],
         [unscaled(cents, MONEY_SCALE) for cents in outstanding.values()],
     ]
-    rows = await connections.get("default").execute_query_dict(_OUTSTANDING, parameters)
+    rows = await sql.rows(_OUTSTANDING, *parameters)
     return [row["client_id"] for row in rows]
 
 
 async def pass_due(*, terms: CallTerms) -> int:
     """Move cases whose day is over to `past_due`, some in one transaction; return how many."""
     now = await terms.clock()
-    rows = await connections.get("default").execute_query_dict(_DUE, [now, _MOST_DUE])
+    rows = await sql.rows(_DUE, now, _MOST_DUE)
     if not rows:
         return 0
     async with in_transaction():

@@ -7,9 +7,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from tortoise import connections
-
 from app.auth.types import Caller
+from app.database import sql
 from app.margin_calls.business_days import NEW_YORK
 from app.margin_calls.desk_actions import no_case
 from app.margin_calls.store import find_case
@@ -94,17 +93,16 @@ async def get_call(case_id: int, *, caller: Caller, clock: Clock) -> CaseFile:
     case = await find_case(case_id)
     if case is None or (caller.role is Role.CLIENT and caller.client_id != case.client_id):
         raise no_case(case_id)
-    connection = connections.get("default")
-    stored = await connection.execute_query_dict("select snapshot from margin_call where id = $1", [case_id])
+    stored = await sql.one("select snapshot from margin_call where id = $1", case_id)
     history = await MarginCallEvent.filter(call_id=case_id).order_by("id")
     since = await clock() - _YEAR
-    counted = await connection.execute_query_dict(_LIQUIDATIONS, [case.client_id, since])
+    counted = await sql.one(_LIQUIDATIONS, case.client_id, since)
     hidden = caller.role is Role.CLIENT
     return CaseFile(
         case=case,
-        snapshot=json.loads(stored[0]["snapshot"]),
+        snapshot=json.loads(stored["snapshot"]),
         history=[_entry(event, is_hidden=hidden and event.actor != MONITOR) for event in history],
-        liquidations_12_months=counted[0]["count"],
+        liquidations_12_months=counted["count"],
     )
 
 
@@ -114,7 +112,7 @@ async def daily_record(day: date, *, after: int | None, limit: int) -> list[Reco
         return []
     start = datetime.combine(day, time(), NEW_YORK)
     end = datetime.combine(day + timedelta(days=1), time(), NEW_YORK)
-    rows = await connections.get("default").execute_query_dict(_DAY, [start, end, after or 0, limit])
+    rows = await sql.rows(_DAY, start, end, after or 0, limit)
     return [_recorded(day, row) for row in rows]
 
 
@@ -174,7 +172,7 @@ async def list_calls(filters: Filters, *, caller: Caller, after: int | None, lim
     conditions, values = _conditions(filters, client_id)
     is_by_time = client_id is None and (filters.opened_from is not None or filters.opened_to is not None)
     query = (_by_time if is_by_time else _in_order)(conditions)
-    rows = await connections.get("default").execute_query_dict(query, [after or 0, limit, *values])
+    rows = await sql.rows(query, after or 0, limit, *values)
     return [Case.of(row) for row in rows]
 
 

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from tortoise import connections
-
 from app.audit import recorder as journal
 from app.audit.recorder import Change
 from app.book.ranking import State
+from app.database import sql
 from app.events import outbox as events
 from app.events.outbox import NewEvent
 from app.margin.account import Account
@@ -71,7 +70,7 @@ async def record(steps: Sequence[Step], *, further: Sequence[NewEvent] = ()) -> 
     steps = [_identified(step, ids) for step in steps]
     if steps:
         rows = [_history_row(step) for step in steps]
-        await connections.get("default").execute_query(_HISTORY, [list(column) for column in zip(*rows, strict=True)])
+        await sql.run(_HISTORY, *[list(column) for column in zip(*rows, strict=True)])
         await journal.record(*map(_change, steps), actor=steps[0].actor)
     await events.publish_all([*further, *map(_event, steps)])
     return steps
@@ -82,7 +81,7 @@ async def _write(statement: str, steps: Sequence[Step]) -> list[dict[str, Any]]:
         return []
     rows = [(step.after.id, _encoded(step), *(getattr(step.after, name) for name in _COLUMNS)) for step in steps]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    written: list[dict[str, Any]] = await connections.get("default").execute_query_dict(statement, columns)
+    written: list[dict[str, Any]] = await sql.rows(statement, *columns)
     return written
 
 
@@ -170,7 +169,7 @@ class Stored:
 
 async def stored() -> Stored:
     """Return what the monitor before left behind."""
-    rows = await connections.get("default").execute_query_dict(_OPEN)
+    rows = await sql.rows(_OPEN)
     return Stored(
         states=await client_states.published(),
         outstanding={(row["client_id"], CallType(row["type"])): row["cents"] for row in rows if row["cents"]},
@@ -189,25 +188,25 @@ _LOCK: Final = "select client_id from margin where client_id = any($1::bigint[])
 
 async def lock_clients(client_ids: Sequence[int]) -> list[int]:
     """Lock clients, always in the same order, until the transaction ends; return those that exist."""
-    rows = await connections.get("default").execute_query_dict(_LOCK, [list(client_ids)])
+    rows = await sql.rows(_LOCK, list(client_ids))
     return [row["client_id"] for row in rows]
 
 
 async def latest_cases(client_ids: Sequence[int]) -> dict[tuple[int, CallType], Case]:
     """Return the last case of each client and type, which alone may be open."""
-    rows = await connections.get("default").execute_query_dict(_LATEST, [list(client_ids)])
+    rows = await sql.rows(_LATEST, list(client_ids))
     return {(case.client_id, case.type): case for case in map(Case.of, rows)}
 
 
 async def find_case(case_id: int) -> Case | None:
     """Return one case; None where there is none."""
-    rows = await connections.get("default").execute_query_dict(_ONE, [case_id])
-    return Case.of(rows[0]) if rows else None
+    row = await sql.first(_ONE, case_id)
+    return Case.of(row) if row else None
 
 
 async def last_audit_id() -> int:
     """Return the id of the last audit entry, 0 before the first; what a locked client does comes behind it."""
-    rows = await connections.get("default").execute_query_dict("select coalesce(max(id), 0) as id from audit_entry")
+    rows = await sql.rows("select coalesce(max(id), 0) as id from audit_entry")
     return int(rows[0]["id"])
 
 

@@ -5,11 +5,11 @@ from typing import Final
 
 import numpy as np
 import structlog
-from tortoise import connections
 
 from app.book.ranking import State
 from app.book.valuation import BookSource, Valued
 from app.core.metrics import Stored
+from app.database import sql
 from app.database.connections import DATABASE_DOWN
 from app.models import CallState, CallType
 
@@ -43,7 +43,7 @@ async def read_within(seconds: float, *, book: BookSource) -> Stored | None:
 async def _read(book: BookSource) -> Stored:
     valued = await book.current()
     symbols = await asyncio.to_thread(_held, valued)
-    rows = await connections.get("default").execute_query_dict(_READ, [symbols])
+    rows = await sql.rows(_READ, symbols)
     counts = np.bincount(valued.states, minlength=len(State)).tolist()
     calls = {(kind.value, state.value): 0 for kind in CallType for state in CallState if state not in _CLOSED}
     calls |= {(row["type"], row["state"]): int(row["figure"]) for row in rows if row["type"] is not None}

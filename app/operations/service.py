@@ -1,6 +1,6 @@
 """Whether the service can do its work."""
 
-from tortoise import connections
+from app.database import sql
 
 
 async def check_database() -> None:
@@ -10,4 +10,4 @@ async def check_database() -> None:
     Raises:
         one of `app.db.DATABASE_DOWN`: it does not.
     """
-    await connections.get("default").execute_query("select 1")
+    await sql.run("select 1")

@@ -3,9 +3,8 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.audit import recorder as journal
@@ -15,7 +14,9 @@ from app.clients.service import lock_client
 from app.core.errors import Fault, InvalidInputError, NotFoundError
 from app.core.preconditions import Check, anything
 from app.core.symbols import is_fx_symbol, normalise_symbol
+from app.database import sql
 from app.database.batch_loader import SharedReads
+from app.database.sql import Connection
 from app.models import Position
 
 #: An account's gross value stays below this, so that every figure fits whole cents in 64 bits.
@@ -56,12 +57,13 @@ async def list_positions(client_id: int, *, caller: Caller, reads: PositionReads
 
 
 async def load_positions(
-    connection: Any,  # noqa: ANN401 - asyncpg's
+    connection: Connection,
     client_ids: Collection[int],
 ) -> Mapping[int, list[PositionRecord] | Exception]:
     """Return the positions of each client by symbol, by one statement; an error for one that does not exist."""
     found: defaultdict[int, list[PositionRecord]] = defaultdict(list)
-    for client_id, symbol, quantity, cost_basis in await connection.fetch(_POSITIONS, client_ids):
+    for row in await connection.fetch(_POSITIONS, client_ids):
+        client_id, symbol, quantity, cost_basis = row.values()
         held = found[client_id]
         if symbol is not None:
             held.append(PositionRecord(symbol=symbol, quantity=quantity, cost_basis=cost_basis))
@@ -164,25 +166,29 @@ def record_of(held: Position | None) -> PositionRecord | None:
 
 async def set_position(client_id: int, position: PositionRecord) -> None:
     """Insert or update a position."""
-    await connections.get("default").execute_query(
+    await sql.run(
         "insert into position (client_id, symbol, quantity, cost_basis, updated_at) values ($1, $2, $3, $4, now())"
         " on conflict (client_id, symbol) do update"
         " set quantity = excluded.quantity, cost_basis = excluded.cost_basis, updated_at = excluded.updated_at",
-        [client_id, position["symbol"], position["quantity"], position["cost_basis"]],
+        client_id,
+        position["symbol"],
+        position["quantity"],
+        position["cost_basis"],
     )
 
 
 async def check_gross_value(client_id: int, *, base_currency: str) -> None:
     """Refuse an account whose priced positions are worth more than the arithmetic carries."""
-    rows = await connections.get("default").execute_query_dict(
+    account = await sql.one(
         "select coalesce(sum(abs(p.quantity) * d.current_price"
         " * case when d.currency = $2 then 1 else fx.current_price end), 0) as gross"
         " from position p join market_data d on d.symbol = p.symbol"
         " left join market_data fx on fx.symbol = d.currency || $2::text || '=X' and d.currency <> $2"
         " where p.client_id = $1",
-        [client_id, base_currency],
+        client_id,
+        base_currency,
     )
-    if rows[0]["gross"] >= GROSS_VALUE_LIMIT:
+    if account["gross"] >= GROSS_VALUE_LIMIT:
         raise InvalidInputError(
             f"The account's gross value would reach {GROSS_VALUE_LIMIT:,}, the most that is supported.",
             faults=[Fault(where=("body", "quantity"), what="makes the account too large")],

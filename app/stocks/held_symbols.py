@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tortoise import connections
+from app.database import sql
 
 #: Every held symbol, as `held`, found by stepping through the index: costs what symbols do, not what positions do.
 HELD: Final = """
@@ -21,9 +21,9 @@ select distinct exchange from market_data where symbol in (select symbol from he
 
 async def held_symbols() -> list[str]:
     """Return every symbol that some client holds, in order."""
-    return [row["symbol"] for row in await connections.get("default").execute_query_dict(_HELD_SYMBOLS)]
+    return [row["symbol"] for row in await sql.rows(_HELD_SYMBOLS)]
 
 
 async def held_exchanges() -> set[str | None]:
     """Return the source's codes of the exchanges on which held symbols are listed; None = not known."""
-    return {row["exchange"] for row in await connections.get("default").execute_query_dict(_HELD_EXCHANGES)}
+    return {row["exchange"] for row in await sql.rows(_HELD_EXCHANGES)}

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 import structlog
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.audit import recorder as journal
 from app.core import metrics
 from app.corporate_actions import service as splits_service
+from app.database import sql
 from app.providers.types import Quote, QuoteBatch, Refusal, Split
 from app.stocks import gate as price_gate
 from app.stocks.types import Known, Pending, PriceFeed, Verdicts
@@ -136,7 +136,7 @@ async def _unchanged(quotes: Sequence[Quote]) -> set[str]:
     """Return the symbols whose quote is what is stored already: nothing to judge, lock or write."""
     if not quotes:
         return set()
-    rows = await connections.get("default").execute_query_dict(_UNCHANGED, _columns(quotes))
+    rows = await sql.rows(_UNCHANGED, *_columns(quotes))
     return {row["symbol"] for row in rows}
 
 
@@ -165,7 +165,7 @@ async def _admit(
 async def _locked(quotes: Iterable[Quote]) -> dict[str, Known]:
     """Return what is stored of the quotes' symbols, and lock it, always in the same order."""
     symbols = [quote.symbol for quote in quotes]
-    rows = await connections.get("default").execute_query_dict(_KNOWN, [symbols])
+    rows = await sql.rows(_KNOWN, symbols)
     return {row["symbol"]: _known_of(row) for row in rows}
 
 
@@ -180,16 +180,15 @@ def _known_of(row: Mapping[str, Any]) -> Known:
 
 async def _write(verdicts: Verdicts, used: Sequence[Quote]) -> None:
     """Write what waits, forget what waited, remember what nothing explains, and store what is used."""
-    connection = connections.get("default")
     if verdicts.held:
         rows = [(s, wait.price, wait.market_time, wait.fetched_at, wait.since) for s, wait in verdicts.held.items()]
-        await connection.execute_query(_HOLD, [list(column) for column in zip(*rows, strict=True)])
+        await sql.run(_HOLD, *(list(column) for column in zip(*rows, strict=True)))
     if verdicts.released:
-        await connection.execute_query(_RELEASE, [list(verdicts.released)])
+        await sql.run(_RELEASE, list(verdicts.released))
     if verdicts.jumped:
-        await connection.execute_query(_REMEMBER, [list(verdicts.jumped)])
+        await sql.run(_REMEMBER, list(verdicts.jumped))
     if used:
-        await connection.execute_query(_STORE, _columns(used))
+        await sql.run(_STORE, *_columns(used))
 
 
 def report(reasons: Mapping[str, Refusal]) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.audit import recorder as journal
 from app.corporate_actions import service as splits_service
+from app.database import sql
 from app.providers.types import PriceProvider, Split
 from app.stocks import gate as price_gate
 
@@ -29,7 +29,7 @@ update market_data set jumped_from = null, jumped_at = null where symbol = $1 an
 
 async def apply_late(*, provider: PriceProvider) -> list[str]:
     """Apply the splits that explain a remembered jump by now; return their symbols. Cost: a request for each jump."""
-    jumps = await connections.get("default").execute_query_dict(_JUMPED, [splits_service.MOST_ASKED])
+    jumps = await sql.rows(_JUMPED, splits_service.MOST_ASKED)
     if not jumps:
         return []
     answers = await splits_service.ask({jump["symbol"]: jump["jumped_at"] for jump in jumps}, provider=provider)
@@ -50,7 +50,7 @@ def _explaining(splits: Sequence[Split], jump: Mapping[str, Any]) -> tuple[Split
 async def _apply(splits: tuple[Split, ...], jump: Mapping[str, Any]) -> bool:
     """Apply the splits of a jump, unless somebody else just did."""
     async with in_transaction():
-        mine = await connections.get("default").execute_query_dict(_LOCKED, [jump["symbol"], jump["jumped_at"]])
+        mine = await sql.rows(_LOCKED, jump["symbol"], jump["jumped_at"])
         if not mine:
             return False
         outcome = await splits_service.apply_all(splits)

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 from pydantic_core import to_json
 
 from app.auth.deps import CallerDep, StaffDep
 from app.database.batch_loader import SharedReads
+from app.database.sql import Connection
 from app.stocks import basis as basis_service
 from app.stocks import service as prices_service
 from app.stocks.deps import FeedDep
@@ -48,7 +49,7 @@ StockReads = SharedReads[tuple[str | None, int], StockPage]
 
 
 async def load_pages(
-    connection: Any,  # noqa: ANN401 - the service knows it
+    connection: Connection,
     keys: Collection[tuple[str | None, int]],
 ) -> Mapping[tuple[str | None, int], StockPage]:
     """Return each page, rendered once for all who wait for it."""

@@ -1,9 +1,9 @@
 """Prices: asked from the source, stored, read back. FX quotes travel with the stocks that need them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import structlog
 from tortoise.transactions import in_transaction
@@ -13,6 +13,7 @@ from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.core.errors import NotFoundError, ProviderError, UnavailableError
 from app.core.symbols import fx_symbol, normalise_symbol
+from app.database.sql import Connection, Row
 from app.models import MarketData, PriceHistory
 from app.providers.types import Caching, QuoteBatch
 from app.stocks import intake as price_store
@@ -136,10 +137,9 @@ async def newest_replayed() -> datetime | None:
     return newest.timestamp if newest else None
 
 
-async def list_prices(connection: Any, *, after: str | None, limit: int) -> list[Mapping[str, Any]]:  # noqa: ANN401 - asyncpg's
+async def list_prices(connection: Connection, *, after: str | None, limit: int) -> Sequence[Row]:
     """Return symbol, timestamp and current_price of stored stocks, by symbol; FX quotes are not among them."""
-    rows: list[Mapping[str, Any]] = await connection.fetch(_PRICES, after or "", limit)
-    return rows
+    return await connection.fetch(_PRICES, after or "", limit)
 
 
 async def price_history(symbol: str, *, window: Window, limit: int) -> list[PriceHistory]:

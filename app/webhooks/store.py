@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from tortoise import connections
-
+from app.database import sql
 from app.events.types import StreamEvent
 from app.models import Webhook
 
@@ -148,19 +147,19 @@ class Claimed:
 
 async def fan_out() -> bool:
     """Make deliveries of new events, at most a page for each webhook; return whether there may be more."""
-    _, rows = await connections.get("default").execute_query(_FAN_OUT, [PAGE])
+    rows = await sql.rows(_FAN_OUT, PAGE)
     return any(row["events"] == PAGE for row in rows)
 
 
 async def waiting() -> dict[int, bool]:
     """Return every webhook's id, and whether any of its deliveries may be due."""
-    rows = await connections.get("default").execute_query_dict(_WAITING)
+    rows = await sql.rows(_WAITING)
     return {row["id"]: row["is_due"] for row in rows}
 
 
 async def claim(webhook_id: int, *, limit: int, lease_seconds: float) -> list[Claimed]:
     """Return what is due, at most one event of each client, the earliest; nobody else gets it before the lease ends."""
-    rows = await connections.get("default").execute_query_dict(_CLAIM, [webhook_id, limit, lease_seconds])
+    rows = await sql.rows(_CLAIM, webhook_id, limit, lease_seconds)
     return [_claimed(row) for row in rows]
 
 
@@ -177,12 +176,12 @@ async def settle_failed(delivery: Claimed, *, error: str, wait_seconds: float | 
 
 async def _settle(delivery: Claimed, state: DeliveryState, *, error: str | None, wait_seconds: float) -> None:
     parameters = [delivery.id, delivery.attempts, state, error, wait_seconds]
-    await connections.get("default").execute_query(_SETTLE, parameters)
+    await sql.run(_SETTLE, *parameters)
 
 
 async def prune() -> None:
     """Delete deliveries of events that are no longer kept, and secrets that are no longer valid."""
-    await connections.get("default").execute_query(_PRUNE)
+    await sql.run(_PRUNE)
     expired = Webhook.filter(previous_until__lt=datetime.now(UTC) - timedelta(minutes=1))
     await expired.update(previous_secret=None, previous_until=None)
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 FETCH = """
 import asyncio, sys
 from app.core.errors import ProviderError
-from app.providers import build_provider, yahoo_client
+from app.providers.registry import build_provider
+from app.providers.yahoo import client as yahoo_client
 
 assert "yfinance" not in sys.modules and "pandas" not in sys.modules
 yahoo_client.REQUEST_SECONDS = {request_seconds}
