@@ -1,6 +1,5 @@
 """Settings of the service: read once from the environment or `.env`, every value bounded, no secret ever logged."""
 
-from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import StartupError
 from app.core.usernames import USERNAME_INPUT_PATTERN
-from app.providers.replay.source import ReplayPlan
+from app.providers.registry import PROVIDER_NAMES
+from app.providers.replay.settings import ReplaySettings
 
 ROOT = Path(__file__).resolve().parent
 _HS256_KEY_BYTES = 32
@@ -19,8 +19,8 @@ _CONNECTIONS_BESIDE_POOL = 2
 _CONNECTIONS_TO_SPARE = 10
 
 
-class Settings(BaseSettings):
-    """One field per setting; the README lists them with their meaning."""
+class Settings(ReplaySettings, BaseSettings):
+    """One field per setting, with those of each price source as a base; the README lists them with their meaning."""
 
     model_config = SettingsConfigDict(
         env_file=ROOT / ".env",
@@ -52,19 +52,13 @@ class Settings(BaseSettings):
     login_attempts: int = Field(default=5, ge=1, le=1_000_000)
     login_window_seconds: int = Field(default=300, ge=1, le=86_400)
 
-    price_provider: Literal["yahoo", "replay"] = "yahoo"
+    #: A name in `app.providers.registry`.
+    price_provider: str = PROVIDER_NAMES[0]
     price_ttl_seconds: float = Field(default=5, ge=0, le=3600)
     price_stale_seconds: int = Field(default=1800, ge=1, le=604_800)
     poll_seconds: float = Field(default=15, ge=0.05, le=86_400)
     #: Largest change against the stored price that is used at once, a fraction; a larger one waits for a second answer.
     price_jump_limit: float = Field(default=0.3, gt=0, lt=1)
-    #: CSV of daily closes in account currency (plain or gzip): a date column, then one column for each symbol.
-    replay_file: Path | None = None
-    #: Rows a second at most; each refresh goes at most one row further.
-    replay_pace: float = Field(default=1, ge=0.0001, le=1000)
-    #: First and last day to replay; unset: the file's.
-    replay_from: date | None = None
-    replay_to: date | None = None
 
     base_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     #: A built-in name or the path of a TOML file.
@@ -110,17 +104,13 @@ class Settings(BaseSettings):
         """How many database connections this service may open at a time, with some for a start and for people."""
         return self.workers * (self.pool_size + _CONNECTIONS_BESIDE_POOL) + _CONNECTIONS_TO_SPARE
 
-    def replay_plan(self) -> ReplayPlan | None:
-        """Return what the price source `replay` replays, None where no file is set."""
-        if self.replay_file is None:
-            return None
-        return ReplayPlan(
-            file=ROOT / self.replay_file,
-            pace=self.replay_pace,
-            currency=self.base_currency,
-            first=self.replay_from,
-            last=self.replay_to,
-        )
+    @field_validator("price_provider")
+    @classmethod
+    def _provider_is_known(cls, value: str) -> str:
+        """Refuse a price source that the registry does not know, or that cannot be asked."""
+        if value not in PROVIDER_NAMES:
+            raise ValueError(f"no such price source; it is one of: {', '.join(PROVIDER_NAMES)}")
+        return value
 
     @field_validator("secret_key")
     @classmethod

@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, aclosing, contextmanager
-from importlib import import_module
 from multiprocessing.process import BaseProcess
 from typing import Final, NoReturn
 
@@ -27,7 +26,15 @@ from fastapi import FastAPI
 from app import demo as demo_service
 from app.auth.passwords import PasswordHasher
 from app.auth.secret_files import describe_password, load_or_create_password
-from app.composition import create_app, database_of, price_feed, price_source, secret_key
+from app.composition import (
+    check_price_source,
+    create_app,
+    database_of,
+    price_feed,
+    price_source,
+    secret_key,
+    warm_up_of,
+)
 from app.core import logs, metrics
 from app.core.errors import AppError, StartupError
 from app.core.usernames import normalise_username
@@ -154,12 +161,12 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
     logs.configure(log_format=settings.log_format, level=settings.log_level)
     _check_port(settings)
     load_policy(settings.margin_policy)
-    if settings.price_provider == "replay":
-        price_source(settings)  # reads the file
+    check_price_source(settings)
     own_database = settings.database_url is None
-    if demo and own_database and not settings.data_dir.exists():
+    warm_up = warm_up_of(settings)
+    if warm_up is not None and demo and own_database and not settings.data_dir.exists():
         # Prices for the demo data come next; making the cluster leaves the time to import their client.
-        threading.Thread(target=import_module, args=("yfinance",), daemon=True, name="import-yfinance").start()
+        threading.Thread(target=warm_up, daemon=True, name="warm-up").start()
     settings = _with_database(settings, stack)
     secret_key(settings)  # made, or found damaged, once and not by every worker
     asyncio.run(prepare(settings, demo=demo and own_database))

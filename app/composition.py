@@ -1,6 +1,6 @@
 """What the application is made of: every part, put together by the settings."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Final
@@ -47,8 +47,8 @@ from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
 from app.positions import routes as positions
 from app.positions.service import load_positions
-from app.providers.registry import build_provider
-from app.providers.types import PriceProvider
+from app.providers.registry import build_provider, check_provider, spec_of
+from app.providers.types import PriceProvider, SourceContext
 from app.stocks import routes as stocks
 from app.stocks import service as prices_service
 from app.stocks.monitor import Pace, Refresher
@@ -61,7 +61,7 @@ from app.web import problems as errors
 from app.webhooks import routes as webhooks
 from app.webhooks.address_guard import Addresses, system_resolver
 from app.webhooks.monitor import WebhookSender
-from config import Settings
+from config import ROOT, Settings
 
 _ROUTERS: Final = (
     auth,
@@ -134,19 +134,47 @@ def database_of(settings: Settings) -> Database:
     )
 
 
+def source_context(settings: Settings) -> SourceContext:
+    """Return what a price source may need to be built, by the settings."""
+    return SourceContext(
+        settings=settings,
+        ttl_seconds=settings.price_ttl_seconds,
+        base_currency=settings.base_currency,
+        root=ROOT,
+        newest_stored=prices_service.newest_market_time,
+    )
+
+
 def price_source(settings: Settings) -> PriceProvider:
     """
     Return the configured price source; its caller closes it.
 
     Raises:
-        StartupError: the file to replay cannot be used.
+        StartupError: its settings cannot be used, such as the file to replay.
     """
-    return build_provider(
-        settings.price_provider,
-        ttl_seconds=settings.price_ttl_seconds,
-        replay=settings.replay_plan(),
-        newest_replayed=prices_service.newest_replayed,
-    )
+    return build_provider(settings.price_provider, source_context(settings))
+
+
+def check_price_source(settings: Settings) -> None:
+    """
+    Refuse settings with which the configured price source cannot be built; it opens nothing.
+
+    Raises:
+        StartupError: they cannot be used, such as the file to replay.
+    """
+    check_provider(settings.price_provider, source_context(settings))
+
+
+def warm_up_of(settings: Settings) -> Callable[[], object] | None:
+    """Return what imports ahead what the configured price source needs for its first answer; None = nothing."""
+    return spec_of(settings.price_provider).warm_up
+
+
+def _pace(settings: Settings) -> Pace:
+    """Return how often the price source is asked: as often as is set, unless its clock says otherwise."""
+    spec = spec_of(settings.price_provider)
+    seconds = spec.poll_seconds(source_context(settings)) if spec.poll_seconds else settings.poll_seconds
+    return Pace(seconds, is_replay=spec.clock == "replayed")
 
 
 def price_feed(settings: Settings, provider: PriceProvider) -> PriceFeed:
@@ -190,13 +218,10 @@ def _leader(app: FastAPI, database: Database, listener: Listener) -> Leader:
     """Return what refreshes prices and looks after margin calls, where this process is the one that does."""
     settings: Settings = app.state.settings
     terms: CallTerms = app.state.call_terms
-    is_replay = settings.price_provider == "replay"
-    # A replayed day is asked for twice, so that a price that waits for a second answer gets it on its day.
-    pace = Pace(0.5 / settings.replay_pace if is_replay else settings.poll_seconds, is_replay=is_replay)
     return Leader(
         database,
         reviewer=Reviewer(app.state.book, terms=terms, settle_seconds=settings.call_settle_seconds),
-        refresher=Refresher(app.state.feed, pace=pace),
+        refresher=Refresher(app.state.feed, pace=_pace(settings)),
         signal=listener.signal("book"),
         terms=terms,
     )
@@ -225,5 +250,5 @@ def terms_of(settings: Settings, policy: ActivePolicy) -> Terms:
 def call_terms_of(settings: Settings, terms: Terms) -> CallTerms:
     """Return what margin calls depend on, by the settings."""
     days = {CallType.HOUSE: settings.house_call_days, CallType.EXCHANGE: settings.exchange_call_days}
-    clock = replay_clock if settings.price_provider == "replay" else wall_clock
+    clock = replay_clock if spec_of(settings.price_provider).clock == "replayed" else wall_clock
     return CallTerms(terms, settings.warning_cushion, days, clock)

@@ -20,6 +20,7 @@ from app.core.errors import ProviderError
 from app.core.symbols import fx_symbol
 from app.database import sql
 from app.models import Client, Margin, MarketData, Position, Role
+from app.providers.registry import PLACEHOLDER_NAMES, SAMPLE
 from app.providers.types import Quote
 from app.stocks import intake as price_store
 from app.stocks.types import PriceFeed
@@ -122,7 +123,7 @@ async def seed(
         await sql.run("select pg_advisory_xact_lock($1)", _LOCK)
         created, kept, skipped = await _ensure_clients(prices, _values(prices, feed.base_currency))
         users = await _ensure_users(data_dir, passwords)
-    sampled = sorted(symbol for symbol, price in prices.items() if price.source == "sample")
+    sampled = sorted(symbol for symbol, price in prices.items() if price.source in PLACEHOLDER_NAMES)
     return Seeded(created=created, kept=kept, skipped=skipped, sampled=sampled, users=users)
 
 
@@ -224,5 +225,5 @@ def _sample(symbol: str) -> Quote:
         currency=currency,
         market_time=SAMPLE_DATE,
         fetched_at=SAMPLE_DATE,
-        source="sample",
+        source=SAMPLE.name,
     )

@@ -14,7 +14,7 @@ from app.database import sql
 from app.engine.book import Book, Instruments, Prices
 from app.engine.quotes import Quotes
 from app.engine.units import PRICE_LIMIT, PRICE_SCALE, convert
-from app.stocks.basis import Evidence
+from app.stocks.basis import PriceProvenance
 
 #: $1 clients, $2 account currency, $3 further symbols. Integers as the engine counts them; null = not known.
 _ACCOUNT: Final = f"""
@@ -60,8 +60,8 @@ class Line:
     price: int | None
     currency: str | None
     fx: int | None
-    quote: Evidence | None
-    rate: Evidence | None
+    quote: PriceProvenance | None
+    rate: PriceProvenance | None
     leverage: int
     marginable: bool
     house_rate: int
@@ -159,5 +159,5 @@ def _line(row: Mapping[str, Any]) -> Line:
     )
 
 
-def _evidence(source: str | None, market_time: datetime | None, exchange: str | None) -> Evidence | None:
-    return None if source is None or market_time is None else Evidence(source, market_time, exchange)
+def _evidence(source: str | None, market_time: datetime | None, exchange: str | None) -> PriceProvenance | None:
+    return None if source is None or market_time is None else PriceProvenance(source, market_time, exchange)

@@ -1,11 +1,13 @@
-"""What every source of market data gives: quotes, behind one Protocol."""
+"""What every source of market data gives (quotes, behind one Protocol), and what the registry knows of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Quote:
     currency: str
     market_time: datetime  # when the market made the price
     fetched_at: datetime
-    source: str  # "yahoo", "replay", "sample", "desk"
+    source: str  # the name of its `ProviderSpec`
     name: str | None = None
     quote_type: str | None = None  # EQUITY, ETF, CURRENCY, ...
     market_state: str | None = None  # REGULAR, PRE, POST, CLOSED, ...
@@ -73,7 +75,7 @@ class PriceProvider(Protocol):
 
     async def fetch(self, symbols: Sequence[str]) -> QuoteBatch:
         """
-        Return the latest quotes of normalised symbols (see `app.symbols`).
+        Return the latest quotes of normalised symbols (see `app.core.symbols`).
 
         Raises:
             ProviderError: nothing could be fetched at all; `retry_after` says when to come again.
@@ -102,3 +104,66 @@ class Caching(Protocol):
 
     def forget(self, symbols: Sequence[str]) -> None:
         """Ask anew for these symbols next time."""
+
+
+#: `market`: as a market made them just now; `close`: a day's close by definition; `estimate`: made by no market.
+PricesAre = Literal["market", "close", "estimate"]
+#: `wall`: market times are of today; `replayed`: they are days of a record, which is the clock of whoever uses them.
+Clock = Literal["wall", "replayed"]
+#: Which stored prices a source's prices replace: older ones of its own and all of another source, all, or none.
+Replaces = Literal["older", "always", "never"]
+
+
+class Capability(StrEnum):
+    """What a source can give."""
+
+    QUOTES = "quotes"
+    FX = "fx"  # quotes of currency pairs such as EURUSD=X
+    SPLITS = "splits"
+    STREAMING = "streaming"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceContext:
+    """What a source may need to be built."""
+
+    #: The service's settings; a source with some of its own narrows them to its settings class.
+    settings: object
+    #: How long an answer may be kept.
+    ttl_seconds: float
+    #: Account currency.
+    base_currency: str
+    #: Where relative paths in settings begin.
+    root: Path
+    #: Returns the newest stored market time of a source's prices, None if there is none.
+    newest_stored: Callable[[str], Awaitable[datetime | None]]
+
+
+_NO_CALENDARS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """
+    What the service knows of a source of prices without building it.
+
+    `name` is what `RISK_PRICE_PROVIDER` says and what is stored with each price. A spec without `build` stands for
+    prices that are stored, but cannot be asked for.
+    """
+
+    name: str
+    #: Returns the source; imports what it needs then, not before. Raises StartupError on settings that cannot be used.
+    build: Callable[[SourceContext], PriceProvider] | None = None
+    prices_are: PricesAre = "market"
+    #: By the source's code of an exchange, the name of its calendar in `exchange_calendars`. An exchange that is not
+    #: there counts as open on every weekday, so that its prices age soonest.
+    calendars: Mapping[str, str] = field(default_factory=lambda: _NO_CALENDARS)
+    clock: Clock = "wall"
+    replaces: Replaces = "older"
+    capabilities: frozenset[Capability] = frozenset({Capability.QUOTES})
+    #: Imports ahead what the first answer needs; called in a thread.
+    warm_up: Callable[[], object] | None = None
+    #: Raises StartupError where `build` would, and opens nothing: called once before workers start.
+    check: Callable[[SourceContext], object] | None = None
+    #: Returns how often to ask, by the settings, where the source's clock says so; None = as often as is set for all.
+    poll_seconds: Callable[[SourceContext], float] | None = None

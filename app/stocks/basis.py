@@ -2,7 +2,7 @@
 
 import asyncio
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,33 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.models import MarketData
+from app.providers.registry import spec_of
+from app.stocks.types import Exchange
 
 Basis = Literal["live", "delayed", "close", "estimate", "stale", "unpriced"]
 
 LIVE_SECONDS: Final = 60
 DELAYED_SECONDS: Final = 20 * 60
-ESTIMATES: Final = frozenset({"desk", "sample"})
-#: A replayed price is a day's close by definition.
-REPLAY: Final = "replay"
-
-#: Calendar of a source's exchange code; an unknown exchange counts as open on every weekday, so its prices age soonest.
-_CALENDARS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("NMS", "NGM", "NCM", "NYQ", "PCX", "ASE", "BTS", "PNK", "OQB", "OQX", "NAS", "NYS"), "XNYS"),
-    **dict.fromkeys(("GER", "FRA", "MUN", "STU", "DUS", "HAM", "BER"), "XETR"),
-    **dict.fromkeys(("LSE", "IOB"), "XLON"),
-    **dict.fromkeys(("TOR", "VAN", "CNQ", "NEO"), "XTSE"),
-    **dict.fromkeys(("NSI", "BSE"), "XBOM"),
-    "AMS": "XAMS", "ASX": "XASX", "BRU": "XBRU", "BUE": "XBUE", "CPH": "XCSE", "EBS": "XSWX", "HEL": "XHEL",
-    "HKG": "XHKG", "ISE": "XDUB", "IST": "XIST", "JKT": "XIDX", "JNB": "XJSE", "JPX": "XTKS", "KLS": "XKLS",
-    "KSC": "XKRX", "LIS": "XLIS", "MCE": "XMAD", "MEX": "XMEX", "MIL": "XMIL", "NZE": "XNZE", "OSL": "XOSL",
-    "PAR": "XPAR", "SAO": "BVMF", "SES": "XSES", "SET": "XBKK", "SHH": "XSHG", "SHZ": "XSHG", "STO": "XSTO",
-    "TAI": "XTAI", "VIE": "XWBO", "WSE": "XWAR", "CCC": "24/7", "CCY": "24/5",
-}  # fmt: skip
+#: Calendar of an exchange that its source does not name: prices age soonest under it.
 _ANY_WEEKDAY: Final = "24/5"
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class PriceProvenance:
     """What the basis of a price depends on."""
 
     source: str
@@ -46,7 +32,7 @@ class Evidence:
     exchange: str | None
 
 
-async def bases(prices: Sequence[Evidence], *, now: datetime, stale_seconds: int) -> list[Basis]:
+async def bases(prices: Sequence[PriceProvenance], *, now: datetime, stale_seconds: int) -> list[Basis]:
     """
     Return the basis of each price at `now`.
 
@@ -60,40 +46,47 @@ async def bases(prices: Sequence[Evidence], *, now: datetime, stale_seconds: int
     )
 
 
-def price_basis(price: Evidence, *, now: datetime, stale_seconds: int) -> Basis:
+def price_basis(price: PriceProvenance, *, now: datetime, stale_seconds: int) -> Basis:
     """Return the basis of one price at `now`; see DESIGN section 3 for the words."""
     known = _without_calendar(price, now=now)
     if known is not None:
         return known
-    opens, closes = _sessions(_CALENDARS.get(price.exchange or "", _ANY_WEEKDAY))
+    opens, closes = _sessions(_calendar(price.source, price.exchange))
     if _open_seconds(opens, closes, price.market_time, now) > stale_seconds:
         return "stale"
     return "delayed" if _same_session(opens, closes, price.market_time, now) else "close"
 
 
-def _without_calendar(price: Evidence, *, now: datetime) -> Basis | None:
+def _without_calendar(price: PriceProvenance, *, now: datetime) -> Basis | None:
     """Return the basis where source and age alone say it."""
-    if price.source in ESTIMATES:
-        return "estimate"
-    if price.source == REPLAY:
-        return "close"
+    prices_are = spec_of(price.source).prices_are
+    if prices_are != "market":
+        return prices_are
     age = (now - price.market_time).total_seconds()
     if age <= LIVE_SECONDS:
         return "live"
     return "delayed" if age <= DELAYED_SECONDS else None
 
 
-async def seconds_until_open(exchanges: Collection[str | None], *, now: datetime) -> float:
+async def seconds_until_open(exchanges: Collection[Exchange], *, now: datetime) -> float:
     """
-    Return when the first of these exchanges opens; 0 where one is open, or closed so shortly that prices still come in.
+    Return in how many seconds the first of these exchanges opens; 0 where one is open.
 
-    A source's exchange codes, None = not known. Calendars load on first need, seconds, in a thread.
+    One that closed so shortly ago that prices still come in counts as open.
+
+    Calendars load on first need, seconds, in a thread.
     """
-    return await asyncio.to_thread(lambda: min((_until_open(exchange, now) for exchange in exchanges), default=0.0))
+    calendars = {_calendar(exchange.source, exchange.code) for exchange in exchanges}
+    return await asyncio.to_thread(lambda: min((_until_open(calendar, now) for calendar in calendars), default=0.0))
 
 
-def _until_open(exchange: str | None, now: datetime) -> float:
-    opens, closes = _sessions(_CALENDARS.get(exchange or "", _ANY_WEEKDAY))
+def _calendar(source: str, exchange: str | None) -> str:
+    """Return the name of the calendar of an exchange, by the code that a source gives it."""
+    return spec_of(source).calendars.get(exchange or "", _ANY_WEEKDAY)
+
+
+def _until_open(calendar: str, now: datetime) -> float:
+    opens, closes = _sessions(calendar)
     session = int(np.searchsorted(closes, _nanos(now) - DELAYED_SECONDS * 10**9))
     return max(0.0, float(opens[session] - _nanos(now)) / 1e9) if session < len(opens) else 0.0
 
@@ -128,5 +121,5 @@ def _nanos(moment: datetime) -> int:
 
 async def basis_now(price: MarketData, *, stale_seconds: int) -> Basis:
     """Return the basis of a stored price at this moment."""
-    evidence = Evidence(price.source, price.timestamp, price.exchange)
+    evidence = PriceProvenance(price.source, price.timestamp, price.exchange)
     return (await bases([evidence], now=datetime.now(UTC), stale_seconds=stale_seconds))[0]

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from app.providers.registry import spec_of
 from app.providers.types import Quote, Refusal, Split
 from app.stocks.types import Decision, Held, Known, Pending, Used, Verdicts
 
@@ -22,8 +23,6 @@ SPLIT_PATIENCE: Final = timedelta(minutes=5)
 _ANNOUNCED: Final = timedelta(days=4)
 #: The closing auction may differ this much from the last price that we saw of a session, as a fraction.
 _CLOSE_TOLERANCE: Final = Decimal("0.02")
-_SAMPLE: Final = "sample"
-_DESK: Final = "desk"
 
 
 def judge(
@@ -116,7 +115,7 @@ def _refusal(quote: Quote, known: Known | None) -> Refusal | None:
         return Refusal.NOT_FINITE
     if quote.price <= 0:
         return Refusal.NEGATIVE if quote.price < 0 else Refusal.ZERO
-    if known is None or quote.source == _DESK or _starts_afresh(quote, known):
+    if known is None or spec_of(quote.source).replaces == "always" or _starts_afresh(quote, known):
         return None
     if quote.currency != known.currency:
         return Refusal.CURRENCY
@@ -124,13 +123,16 @@ def _refusal(quote: Quote, known: Known | None) -> Refusal | None:
 
 
 def _starts_afresh(quote: Quote, known: Known) -> bool:
-    """Return whether the stored price says nothing of this source's: a sample, or from another source's market."""
-    return known.source == _SAMPLE or (known.source not in {quote.source, _DESK} and quote.source != _SAMPLE)
+    """Return whether the stored price says nothing of this source's: a placeholder, or from another source's market."""
+    stored, given = spec_of(known.source), spec_of(quote.source)
+    if stored.replaces == "never":
+        return True
+    return stored.name != given.name and stored.replaces != "always" and given.replaces != "never"
 
 
 def _comparable(quote: Quote, known: Known) -> bool:
     """Return whether both prices are one market's, so that a jump between them says something."""
-    return quote.source == known.source and quote.source not in {_DESK, _SAMPLE}
+    return quote.source == known.source and spec_of(quote.source).prices_are != "estimate"
 
 
 def _previous_close_differs(quote: Quote, known: Known) -> bool:

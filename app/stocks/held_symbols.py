@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.database import sql
+from app.stocks.types import Exchange
 
 #: Every held symbol, as `held`, found by stepping through the index: costs what symbols do, not what positions do.
 HELD: Final = """
@@ -15,7 +16,7 @@ with recursive stepped as (
 _HELD_SYMBOLS: Final = HELD + "select symbol from held"  # noqa: S608 - a fragment of ours, no input
 _HELD_EXCHANGES: Final = f"""
 {HELD}
-select distinct exchange from market_data where symbol in (select symbol from held)
+select distinct source, exchange from market_data where symbol in (select symbol from held)
 """  # noqa: S608 - likewise
 
 
@@ -24,6 +25,6 @@ async def held_symbols() -> list[str]:
     return [row["symbol"] for row in await sql.rows(_HELD_SYMBOLS)]
 
 
-async def held_exchanges() -> set[str | None]:
-    """Return the source's codes of the exchanges on which held symbols are listed; None = not known."""
-    return {row["exchange"] for row in await sql.rows(_HELD_EXCHANGES)}
+async def held_exchanges() -> set[Exchange]:
+    """Return the exchanges on which held symbols are listed, each by the code of the source that priced the symbol."""
+    return {Exchange(row["source"], row["exchange"]) for row in await sql.rows(_HELD_EXCHANGES)}

@@ -13,6 +13,7 @@ from app.audit import recorder as journal
 from app.core import metrics
 from app.corporate_actions import service as splits_service
 from app.database import sql
+from app.providers.registry import PLACEHOLDER_NAMES
 from app.providers.types import Quote, QuoteBatch, Refusal, Split
 from app.stocks import gate as price_gate
 from app.stocks.types import Known, Pending, PriceFeed, Verdicts
@@ -37,6 +38,8 @@ _SAID: Final = ", ".join(f'q."{name}"' for name in _COLUMNS if name not in {"sym
 _STORED_SAID: Final = _SAID.replace("q.", "m.")
 _NAMES: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
 _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_COLUMNS.values(), start=1))
+#: Behind the columns: names of sources whose prices give way to every other source's.
+_PLACEHOLDERS: Final = f"${len(_COLUMNS) + 1}::text[]"
 _UPDATES: Final = ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS if name != "symbol")
 #: Symbols of which a source says nothing new.
 _UNCHANGED: Final = f"""
@@ -69,8 +72,8 @@ with quote as (
 ), stored as (
     insert into market_data ({_NAMES}) select {_NAMES} from quote
     on conflict (symbol) do update set {_UPDATES}
-    where excluded."timestamp" >= market_data."timestamp" or market_data.source = 'sample'
-        or (excluded.source <> market_data.source and excluded.source <> 'sample')
+    where excluded."timestamp" >= market_data."timestamp" or market_data.source = any({_PLACEHOLDERS})
+        or (excluded.source <> market_data.source and excluded.source <> all({_PLACEHOLDERS}))
     returning symbol
 ), change as (
     insert into book_change (xid, at, client_ids, symbols)
@@ -188,7 +191,7 @@ async def _write(verdicts: Verdicts, used: Sequence[Quote]) -> None:
     if verdicts.jumped:
         await sql.run(_REMEMBER, list(verdicts.jumped))
     if used:
-        await sql.run(_STORE, *_columns(used))
+        await sql.run(_STORE, *_columns(used), list(PLACEHOLDER_NAMES))
 
 
 def report(reasons: Mapping[str, Refusal]) -> None:

@@ -15,9 +15,9 @@ from app.core.errors import NotFoundError, ProviderError, UnavailableError
 from app.core.symbols import fx_symbol, normalise_symbol
 from app.database.sql import Connection, Row
 from app.models import MarketData, PriceHistory
+from app.providers.registry import REPLAYED_NAMES
 from app.providers.types import Caching, QuoteBatch
 from app.stocks import intake as price_store
-from app.stocks.basis import REPLAY
 from app.stocks.held_symbols import held_symbols
 from app.stocks.types import PriceFeed
 
@@ -131,9 +131,9 @@ async def forget_price(symbol: str, *, caller: Caller) -> None:
         await journal.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
 
 
-async def newest_replayed() -> datetime | None:
-    """Return the newest market time of a stored price that a replay gave; None if there is none."""
-    newest = await MarketData.filter(source=REPLAY).order_by("-timestamp").first()
+async def newest_market_time(*sources: str) -> datetime | None:
+    """Return the newest market time of a stored price of one of these sources; None if there is none."""
+    newest = await MarketData.filter(source__in=sources).order_by("-timestamp").first()
     return newest.timestamp if newest else None
 
 
@@ -193,5 +193,5 @@ _log = structlog.get_logger(__name__)
 
 
 async def replay_clock() -> datetime:
-    """Return the newest time that a replay has reached, so that cases live in its days; the time before it began."""
-    return await newest_replayed() or datetime.now(UTC)
+    """Return the newest time that a replay has reached, so that calls live in its days; the time before it began."""
+    return await newest_market_time(*REPLAYED_NAMES) or datetime.now(UTC)

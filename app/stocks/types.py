@@ -20,6 +20,14 @@ class PriceFeed:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """An exchange as a source names it; `code` is None where it is not known."""
+
+    source: str
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A price that waits for a second answer."""
 

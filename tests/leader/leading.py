@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from app.policies.load import builtin_policy
 from app.providers.replay.source import ReplayPlan, ReplayProvider
 from app.providers.types import PriceProvider
 from app.stocks.monitor import Pace, Refresher
-from app.stocks.service import newest_replayed, replay_clock
+from app.stocks.service import newest_market_time, replay_clock
 from app.stocks.types import PriceFeed
 from tests.server import create_database
 
@@ -89,7 +90,7 @@ def terms() -> CallTerms:
 
 def replaying(file: Path, **days: object) -> ReplayProvider:
     """Return a source that gives another day whenever it is asked."""
-    return ReplayProvider(ReplayPlan(file, 1000.0, "USD", **days), newest=newest_replayed)  # type: ignore[arg-type] # days
+    return ReplayProvider(ReplayPlan(file, 1000.0, "USD", **days), newest=partial(newest_market_time, "replay"))  # type: ignore[arg-type] # days
 
 
 def reviewer() -> Reviewer:

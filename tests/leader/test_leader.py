@@ -15,7 +15,7 @@ from app.leader import Leader
 from app.models import MarginCall
 from app.providers.replay.source import market_time
 from app.providers.types import PriceProvider, QuoteBatch
-from app.stocks.service import newest_replayed
+from app.stocks.service import newest_market_time
 from tests.leader.drill import DAYS, accounts, check_nothing_is_lost_or_doubled, write_closes
 from tests.leader.leading import leader, own_database, replaying, store
 
@@ -44,12 +44,12 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30
 
 async def _ended() -> bool:
     """Return whether the last day is there and everybody's call is met."""
-    newest = await newest_replayed()
+    newest = await newest_market_time("replay")
     return newest == market_time(DAYS[-1]) and not await MarginCall.filter(closed_at=None).exists()
 
 
 async def _reached(day: int) -> bool:
-    newest = await newest_replayed()
+    newest = await newest_market_time("replay")
     return newest is not None and newest >= market_time(DAYS[day])
 
 

@@ -11,7 +11,7 @@ from app.core.errors import StartupError
 from app.providers.registry import build_provider
 from app.providers.replay.source import ReplayPlan, ReplayProvider, market_time, read_closes
 from app.providers.types import QuoteBatch
-from app.stocks import service as prices_service
+from tests.providers.context import source_context
 
 FILE = "Date,AAPL,brk-b,EURUSD=X\n2020-02-19,323.62,,1.08\n2020-02-20,320.3,230.1,1.0785\n2020-02-21,313.05,228.7,\n"
 PRICES = Path(__file__).parents[3] / "shared" / "data" / "prices" / "sp500_20_daily_1990_2022.csv.gz"
@@ -185,11 +185,10 @@ def test_a_file_that_is_cut_or_of_another_kind_is_refused(tmp_path: Path, conten
 
 
 def test_a_missing_file_and_no_file_are_refused(tmp_path: Path) -> None:
-    plan = ReplayPlan(tmp_path / "none.csv", pace=1, currency="USD")
     with pytest.raises(StartupError, match=r"none\.csv cannot be read"):
-        build_provider("replay", ttl_seconds=5, replay=plan, newest_replayed=prices_service.newest_replayed)
+        build_provider("replay", source_context(replay_file=tmp_path / "none.csv"))
     with pytest.raises(StartupError, match="RISK_REPLAY_FILE"):
-        build_provider("replay", ttl_seconds=5)
+        build_provider("replay", source_context())
 
 
 @pytest.mark.skipif(not PRICES.is_file(), reason=f"no prices under {PRICES}")

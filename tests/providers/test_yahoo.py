@@ -13,6 +13,7 @@ from app.providers.cache import CachedProvider
 from app.providers.registry import build_provider
 from app.providers.yahoo.source import YahooProvider
 from tests.providers.conftest import MakeProvider
+from tests.providers.context import source_context
 from tests.standin.world import Fault, Kind, World
 
 #: Faults of the batch endpoint that another endpoint can make up for.
@@ -244,4 +245,4 @@ async def test_hundred_callers_make_one_request(provider: YahooProvider, yahoo: 
 
 def test_unknown_provider_is_refused_by_name() -> None:
     with pytest.raises(StartupError, match=r"'bloomberg'.*yahoo"):
-        build_provider("bloomberg", ttl_seconds=5)
+        build_provider("bloomberg", source_context())

@@ -19,12 +19,13 @@ import asyncio, sys
 from app.core.errors import ProviderError
 from app.providers.registry import build_provider
 from app.providers.yahoo import client as yahoo_client
+from tests.providers.context import source_context
 
 assert "yfinance" not in sys.modules and "pandas" not in sys.modules
 yahoo_client.REQUEST_SECONDS = {request_seconds}
 
 async def main():
-    provider = build_provider("yahoo", ttl_seconds=5)
+    provider = build_provider("yahoo", source_context())
     provider._source._call_seconds = {call_seconds}
     try:
         batches = await asyncio.gather(*(provider.fetch(["AAPL"]) for _ in range(100)))

@@ -9,12 +9,13 @@ from httpx import AsyncClient
 
 from app.models import MarketData, PriceHistory
 from app.providers.registry import build_provider
-from app.providers.replay.source import ReplayPlan, market_time
+from app.providers.replay.source import market_time
 from app.providers.types import PriceProvider, Refusal
 from app.stocks import service as prices_service
 from app.stocks.types import PriceFeed
 from tests.fakes import FakeProvider
 from tests.operations.pages import refused
+from tests.providers.context import source_context
 
 DAYS = tuple(date(2020, 3, number) for number in range(2, 8))
 AAPL = ("298.8", "289.3", "302.7", "292.9", "289.0", "266.2")
@@ -39,8 +40,8 @@ def file(tmp_path: Path) -> Path:
 
 def start(file: Path) -> PriceProvider:
     """Start a process's replay, at a row for each poll."""
-    plan = ReplayPlan(file, pace=1000, currency="USD")
-    return build_provider("replay", ttl_seconds=5, replay=plan, newest_replayed=prices_service.newest_replayed)
+    context = source_context(prices_service.newest_market_time, replay_file=file, replay_pace=1000)
+    return build_provider("replay", context)
 
 
 async def poll(process: PriceProvider) -> list[str]:

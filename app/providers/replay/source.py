@@ -27,9 +27,8 @@ from numpy.typing import NDArray
 
 from app.core.errors import InvalidInputError, StartupError
 from app.core.symbols import is_fx_symbol, normalise_symbol
+from app.providers.replay import SPEC
 from app.providers.types import Quote, QuoteBatch
-
-SOURCE: Final = "replay"
 
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _CLOSE: Final = time_of_day(16)
@@ -137,7 +136,7 @@ class ReplayProvider:
             currency=self._plan.currency,
             market_time=market_time(self._closes.days[self._row]),
             fetched_at=fetched_at,
-            source=SOURCE,
+            source=SPEC.name,
             quote_type="CURRENCY" if is_fx_symbol(symbol) else "EQUITY",
             previous_close=_price(self._closes.prices[self._row - 1, column]) if self._row else None,
         )

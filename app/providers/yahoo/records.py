@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from zoneinfo import ZoneInfo
 
 from app.providers.types import Quote, Refusal, Split
+from app.providers.yahoo import SPEC
 
 Record = Mapping[str, object]
 
@@ -60,7 +61,7 @@ def quote_from_record(record: Record, *, symbol: str, fetched_at: datetime) -> Q
         currency=currency,
         market_time=market_time,
         fetched_at=fetched_at,
-        source="yahoo",
+        source=SPEC.name,
         name=_text(record, "shortName", 200) or _text(record, "longName", 200),
         quote_type=_text(record, "quoteType", 32),
         market_state=_text(record, "marketState", 16),
