@@ -1,4 +1,4 @@
-"""What a stored price is worth as evidence: its basis (DESIGN section 3), by its exchange's open hours."""
+"""Classifies stored prices by what they are worth as evidence: the basis, by source, age and trading hours."""
 
 import asyncio
 import warnings
@@ -25,7 +25,7 @@ _ANY_WEEKDAY: Final = "24/5"
 
 @dataclass(frozen=True, slots=True)
 class PriceProvenance:
-    """What the basis of a price depends on."""
+    """Where a price comes from: what its basis depends on."""
 
     source: str
     market_time: datetime
@@ -47,7 +47,7 @@ async def bases(prices: Sequence[PriceProvenance], *, now: datetime, stale_secon
 
 
 def price_basis(price: PriceProvenance, *, now: datetime, stale_seconds: int) -> Basis:
-    """Return the basis of one price at `now`; see DESIGN section 3 for the words."""
+    """Return the basis of one price at `now`."""
     known = _without_calendar(price, now=now)
     if known is not None:
         return known
@@ -121,5 +121,5 @@ def _nanos(moment: datetime) -> int:
 
 async def basis_now(price: MarketData, *, stale_seconds: int) -> Basis:
     """Return the basis of a stored price at this moment."""
-    evidence = PriceProvenance(price.source, price.timestamp, price.exchange)
-    return (await bases([evidence], now=datetime.now(UTC), stale_seconds=stale_seconds))[0]
+    provenance = PriceProvenance(price.source, price.timestamp, price.exchange)
+    return (await bases([provenance], now=datetime.now(UTC), stale_seconds=stale_seconds))[0]

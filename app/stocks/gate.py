@@ -1,5 +1,5 @@
 """
-What may become the stored price: a pure decision.
+Decides what becomes the stored price: pure, a whole batch at a time.
 
 A quote that jumps away from the stored price waits; a later answer near it confirms it. So one wrong answer opens no
 call, and a real crash is used one poll later. What waits is kept beside the stored price (`MarketData.pending_*`), so
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from app.providers.registry import spec_of
 from app.providers.types import Quote, Refusal, Split
-from app.stocks.types import Decision, Held, Known, Pending, Used, Verdicts
+from app.stocks.types import Accepted, Decision, OnHold, PendingPrice, StoredPrice, Verdicts
 
 #: How long a jump waits for the source to say whether it is a split, where that cannot be asked.
 SPLIT_PATIENCE: Final = timedelta(minutes=5)
@@ -27,7 +27,7 @@ _CLOSE_TOLERANCE: Final = Decimal("0.02")
 
 def judge(
     quotes: Sequence[Quote],
-    stored: Mapping[str, Known],
+    stored: Mapping[str, StoredPrice],
     *,
     splits: Mapping[str, Sequence[Split] | None],
     jump_limit: Decimal,
@@ -49,13 +49,13 @@ def judge(
             suspects[quote] = known.market_time
         else:
             answer = splits.get(quote.symbol, ())
-            decisions[quote] = decide(quote, known, splits=answer, jump_limit=jump_limit)
-    used = {quote: decision for quote, decision in decisions.items() if isinstance(decision, Used)}
+            decisions[quote] = judge_one(quote, known, splits=answer, jump_limit=jump_limit)
+    used = {quote: decision for quote, decision in decisions.items() if isinstance(decision, Accepted)}
     settled = {quote: known for quote in used if (known := stored.get(quote.symbol)) and known.pending}
     return Verdicts(
         used=list(used),
         splits=[split for decision in used.values() for split in decision.splits],
-        held={quote.symbol: decision.pending for quote, decision in decisions.items() if isinstance(decision, Held)},
+        held={quote.symbol: decision.pending for quote, decision in decisions.items() if isinstance(decision, OnHold)},
         refused={quote.symbol: reason for quote, decision in decisions.items() if (reason := _reason(decision))},
         suspects=suspects,
         released=[quote.symbol for quote in settled],
@@ -71,10 +71,12 @@ def _reason(decision: Decision) -> Refusal | None:
     """Return why a quote is not used, None if it is."""
     if isinstance(decision, Refusal):
         return decision
-    return Refusal.JUMP if isinstance(decision, Held) else None
+    return Refusal.JUMP if isinstance(decision, OnHold) else None
 
 
-def decide(quote: Quote, known: Known | None, *, splits: Sequence[Split] | None, jump_limit: Decimal) -> Decision:
+def judge_one(
+    quote: Quote, known: StoredPrice | None, *, splits: Sequence[Split] | None, jump_limit: Decimal
+) -> Decision:
     """
     Return what to do with a quote.
 
@@ -88,17 +90,17 @@ def decide(quote: Quote, known: Known | None, *, splits: Sequence[Split] | None,
     if refusal is not None:
         return refusal
     if known is None or not _comparable(quote, known):
-        return Used()
+        return Accepted()
     due = _explaining(quote, known, splits) if splits else ()
     reference = known.price / _factor(due) if due else known.price
     jumps = is_jump(quote.price, reference, jump_limit=jump_limit)
     if not jumps and not (splits is None and _previous_close_differs(quote, known)):
-        return Used(due)
+        return Accepted(due)
     return _second_answer(quote, known, due, ask_again=jumps and splits is None, jump_limit=jump_limit)
 
 
-def may_be_split(quote: Quote, known: Known | None, *, jump_limit: Decimal) -> bool:
-    """Return whether the source should be asked for splits before `decide`: a jump, or another close than we saw."""
+def may_be_split(quote: Quote, known: StoredPrice | None, *, jump_limit: Decimal) -> bool:
+    """Return whether the source should be asked for splits before `judge_one`: a jump, or another close than we saw."""
     if known is None or _refusal(quote, known) is not None or not _comparable(quote, known):
         return False
     return is_jump(quote.price, known.price, jump_limit=jump_limit) or _previous_close_differs(quote, known)
@@ -109,33 +111,33 @@ def is_jump(price: Decimal, reference: Decimal, *, jump_limit: Decimal) -> bool:
     return abs(price - reference) > jump_limit * reference
 
 
-def _refusal(quote: Quote, known: Known | None) -> Refusal | None:
+def _refusal(quote: Quote, known: StoredPrice | None) -> Refusal | None:
     """Return why a quote can never be used, None if it may be."""
     if not quote.price.is_finite():
         return Refusal.NOT_FINITE
     if quote.price <= 0:
         return Refusal.NEGATIVE if quote.price < 0 else Refusal.ZERO
-    if known is None or spec_of(quote.source).replaces == "always" or _starts_afresh(quote, known):
+    if known is None or spec_of(quote.source).replaces == "always" or _is_incomparable(quote, known):
         return None
     if quote.currency != known.currency:
         return Refusal.CURRENCY
     return Refusal.OLDER if quote.market_time < known.market_time else None
 
 
-def _starts_afresh(quote: Quote, known: Known) -> bool:
-    """Return whether the stored price says nothing of this source's: a placeholder, or from another source's market."""
+def _is_incomparable(quote: Quote, known: StoredPrice) -> bool:
+    """Return whether currency and time are not compared: the stored price is a placeholder's or another source's."""
     stored, given = spec_of(known.source), spec_of(quote.source)
     if stored.replaces == "never":
         return True
     return stored.name != given.name and stored.replaces != "always" and given.replaces != "never"
 
 
-def _comparable(quote: Quote, known: Known) -> bool:
+def _comparable(quote: Quote, known: StoredPrice) -> bool:
     """Return whether both prices are one market's, so that a jump between them says something."""
     return quote.source == known.source and spec_of(quote.source).prices_are != "estimate"
 
 
-def _previous_close_differs(quote: Quote, known: Known) -> bool:
+def _previous_close_differs(quote: Quote, known: StoredPrice) -> bool:
     """Return whether a new session began and its previous close, which sources adjust for splits, is not ours."""
     if quote.previous_close is None or _day(quote.market_time, quote) <= _day(known.market_time, quote):
         return False
@@ -150,7 +152,7 @@ def _day(moment: datetime, quote: Quote) -> str:
     return moment.astimezone(zone).date().isoformat()
 
 
-def _explaining(quote: Quote, known: Known, splits: Sequence[Split]) -> tuple[Split, ...]:
+def _explaining(quote: Quote, known: StoredPrice, splits: Sequence[Split]) -> tuple[Split, ...]:
     """
     Return the splits between both prices, if the quote is nearer to the stored price with them than without.
 
@@ -185,17 +187,17 @@ def _ratio(price: Decimal, other: Decimal) -> Decimal:
 
 
 def _second_answer(
-    quote: Quote, known: Known, due: tuple[Split, ...], *, ask_again: bool, jump_limit: Decimal
-) -> Used | Held:
-    """Return whether a quote that has to be confirmed is, by what waits already."""
+    quote: Quote, known: StoredPrice, due: tuple[Split, ...], *, ask_again: bool, jump_limit: Decimal
+) -> Accepted | OnHold:
+    """Accept a quote that needs a second answer if the pending price confirms it, else say what is pending now."""
     pending = known.pending
-    fresh = Pending(quote.price, quote.market_time, fetched_at=quote.fetched_at, since=quote.fetched_at)
+    fresh = PendingPrice(quote.price, quote.market_time, fetched_at=quote.fetched_at, since=quote.fetched_at)
     if pending is None:
-        return Held(fresh)
+        return OnHold(fresh)
     if quote.fetched_at <= pending.fetched_at:
-        return Held(pending)  # the same answer again, from a cache or overtaken
+        return OnHold(pending)  # the same answer again, from a cache or overtaken
     if quote.market_time < pending.market_time or is_jump(quote.price, pending.price, jump_limit=jump_limit):
-        return Held(fresh)
+        return OnHold(fresh)
     if ask_again and quote.fetched_at - pending.since < SPLIT_PATIENCE:
-        return Held(replace(fresh, since=pending.since))
-    return Used(due)
+        return OnHold(replace(fresh, since=pending.since))
+    return Accepted(due)

@@ -1,4 +1,4 @@
-"""Prices on their way into the tables: through the gate, with the splits that they bring, in one transaction."""
+"""Stores prices: judged by the gate, with the splits that they bring, in one transaction."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +9,14 @@ from typing import Any, Final
 import structlog
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.core import metrics
 from app.corporate_actions import service as splits_service
 from app.database import sql
 from app.providers.registry import PLACEHOLDER_NAMES
 from app.providers.types import Quote, QuoteBatch, Refusal, Split
-from app.stocks import gate as price_gate
-from app.stocks.types import Known, Pending, PriceFeed, Verdicts
+from app.stocks import gate
+from app.stocks.types import PendingPrice, PriceFeed, StoredPrice, Verdicts
 
 #: Columns of `market_data` in the order in which `_STORE` takes them.
 _COLUMNS: Final = {
@@ -33,22 +33,22 @@ _COLUMNS: Final = {
     "exchange_timezone": "text",
     "previous_close": "numeric",
 }
-#: What a source says again and again while nothing is traded; when it says so is no news.
-_SAID: Final = ", ".join(f'q."{name}"' for name in _COLUMNS if name not in {"symbol", "fetched_at"})
-_STORED_SAID: Final = _SAID.replace("q.", "m.")
+#: What a source repeats while nothing is traded; the time of its answer is not part of it.
+_STATED: Final = ", ".join(f'q."{name}"' for name in _COLUMNS if name not in {"symbol", "fetched_at"})
+_STORED_STATED: Final = _STATED.replace("q.", "m.")
 _NAMES: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
 _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_COLUMNS.values(), start=1))
 #: Behind the columns: names of sources whose prices give way to every other source's.
 _PLACEHOLDERS: Final = f"${len(_COLUMNS) + 1}::text[]"
 _UPDATES: Final = ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS if name != "symbol")
-#: Symbols of which a source says nothing new.
+#: Symbols whose quote repeats what is stored.
 _UNCHANGED: Final = f"""
 select q.symbol from unnest({_ARRAYS}) as q({_NAMES}) join market_data m using (symbol)
 where m.pending_price is null
-    and ({_STORED_SAID}) is not distinct from ({_SAID})
+    and ({_STORED_STATED}) is not distinct from ({_STATED})
 """  # noqa: S608 - column names of ours, no input
-#: The gate has decided; the age counts here where two first quotes of a symbol meet. Whoever holds a copy of the book
-#: is told which symbols it values differently now.
+#: The gate has decided; the age counts here where two first quotes of a symbol meet. `book_change` lists the symbols
+#: whose value changed, for every resident book.
 _STORE: Final = f"""
 with quote as (
     select * from unnest({_ARRAYS}) as q({_NAMES}) order by symbol
@@ -77,14 +77,14 @@ with quote as (
     returning symbol
 ), change as (
     insert into book_change (xid, at, client_ids, symbols)
-    select pg_current_xact_id()::text::bigint, clock_timestamp(), '[]', jsonb_agg(symbol)
+    select pg_current_xact_id()::text::bigint, clock_timestamp(), '[]', jsonb_agg(symbol order by symbol)
     from stored join moved using (symbol)
     having count(*) > 0
     returning id
 )
 select pg_notify('book', '') from change
 """  # noqa: S608 - column names of ours, no input
-_KNOWN: Final = """
+_LOCK_STORED: Final = """
 select symbol, current_price, currency, "timestamp", source,
        pending_price, pending_time, pending_fetched_at, pending_since
 from market_data where symbol = any($1::text[]) order by symbol for update
@@ -118,7 +118,7 @@ async def store_batch(batch: QuoteBatch, *, feed: PriceFeed) -> set[str]:
 
 async def store_quotes(quotes: Iterable[Quote], *, feed: PriceFeed) -> set[str]:
     """
-    Store what the gate lets pass as the latest of their symbols and in the history; return those symbols.
+    Store the quotes that the gate accepts, as the latest and in the history; return their symbols.
 
     Where a price looks like that of a split, the source is asked before it is judged, outside of any transaction; the
     others do not wait for that. A split is applied to its holders in the transaction that stores the new price.
@@ -136,7 +136,7 @@ async def store_quotes(quotes: Iterable[Quote], *, feed: PriceFeed) -> set[str]:
 
 
 async def _unchanged(quotes: Sequence[Quote]) -> set[str]:
-    """Return the symbols whose quote is what is stored already: nothing to judge, lock or write."""
+    """Return the symbols whose quote repeats what is stored: nothing to judge, lock or write."""
     if not quotes:
         return set()
     rows = await sql.rows(_UNCHANGED, *_columns(quotes))
@@ -155,34 +155,34 @@ async def _admit(
     if not quotes:
         return set(), {}
     async with in_transaction():
-        verdicts = price_gate.judge(quotes, await _locked(quotes), splits=splits, jump_limit=jump_limit)
+        verdicts = gate.judge(quotes, await _locked(quotes), splits=splits, jump_limit=jump_limit)
         applied = await splits_service.apply_all(verdicts.splits)
         used = [quote for quote in verdicts.used if quote.symbol not in applied.failed]
         await _write(verdicts, used)
         if applied.changes:
-            await journal.record(*applied.changes, actor=journal.SYSTEM, touches=applied.touches)
+            await recorder.record(*applied.changes, actor=recorder.SYSTEM, touches=applied.touches)
     report({**verdicts.refused, **dict.fromkeys(applied.failed, Refusal.SPLIT)})
     return {quote.symbol for quote in used}, verdicts.suspects
 
 
-async def _locked(quotes: Iterable[Quote]) -> dict[str, Known]:
+async def _locked(quotes: Iterable[Quote]) -> dict[str, StoredPrice]:
     """Return what is stored of the quotes' symbols, and lock it, always in the same order."""
     symbols = [quote.symbol for quote in quotes]
-    rows = await sql.rows(_KNOWN, symbols)
-    return {row["symbol"]: _known_of(row) for row in rows}
+    rows = await sql.rows(_LOCK_STORED, symbols)
+    return {row["symbol"]: _stored_of(row) for row in rows}
 
 
-def _known_of(row: Mapping[str, Any]) -> Known:
+def _stored_of(row: Mapping[str, Any]) -> StoredPrice:
     pending = None
     if row["pending_price"] is not None:
-        pending = Pending(
+        pending = PendingPrice(
             row["pending_price"], row["pending_time"], fetched_at=row["pending_fetched_at"], since=row["pending_since"]
         )
-    return Known(row["current_price"], row["currency"], row["timestamp"], row["source"], pending)
+    return StoredPrice(row["current_price"], row["currency"], row["timestamp"], row["source"], pending)
 
 
 async def _write(verdicts: Verdicts, used: Sequence[Quote]) -> None:
-    """Write what waits, forget what waited, remember what nothing explains, and store what is used."""
+    """Write pending prices, delete those that are settled, remember unexplained jumps, and store what is used."""
     if verdicts.held:
         rows = [(s, wait.price, wait.market_time, wait.fetched_at, wait.since) for s, wait in verdicts.held.items()]
         await sql.run(_HOLD, *(list(column) for column in zip(*rows, strict=True)))
@@ -195,7 +195,7 @@ async def _write(verdicts: Verdicts, used: Sequence[Quote]) -> None:
 
 
 def report(reasons: Mapping[str, Refusal]) -> None:
-    """Count answers that were not used, by symbol, and say so."""
+    """Count prices that are not used by reason, and log them."""
     for reason, times in Counter(reasons.values()).items():
         metrics.count_refused(reason, times)
     for reason in sorted(set(reasons.values()) - {Refusal.OLDER}):  # answers overtake each other every day

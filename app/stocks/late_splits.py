@@ -3,7 +3,7 @@ Splits that the source reports later than the prices that follow them.
 
 A jump that nothing explains is used on its second answer. Where it was a split that the source had not reported yet,
 holders have old units at the new price, which may be short of margin by mistake. So such a jump is remembered, and the
-source is asked again for some days; what explains it then is applied to who held it before.
+source is asked again for some days; what explains it then is applied to its holders of then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.corporate_actions import service as splits_service
 from app.database import sql
 from app.providers.types import PriceProvider, Split
-from app.stocks import gate as price_gate
+from app.stocks import gate
 
 _JUMPED: Final = """
 select symbol, current_price, jumped_from, jumped_at from market_data
@@ -38,7 +38,7 @@ async def apply_late(*, provider: PriceProvider) -> list[str]:
 
 
 def _explaining(splits: Sequence[Split], jump: Mapping[str, Any]) -> tuple[Split, ...]:
-    return price_gate.explaining(
+    return gate.explaining(
         splits,
         after=jump["jumped_at"],
         until=datetime.now(UTC),
@@ -48,12 +48,12 @@ def _explaining(splits: Sequence[Split], jump: Mapping[str, Any]) -> tuple[Split
 
 
 async def _apply(splits: tuple[Split, ...], jump: Mapping[str, Any]) -> bool:
-    """Apply the splits of a jump, unless somebody else just did."""
+    """Apply the splits of a jump; return False where another process has done so, or it cannot be done."""
     async with in_transaction():
         mine = await sql.rows(_LOCKED, jump["symbol"], jump["jumped_at"])
         if not mine:
             return False
         outcome = await splits_service.apply_all(splits)
         if outcome.changes:
-            await journal.record(*outcome.changes, actor=journal.SYSTEM, touches=outcome.touches)
+            await recorder.record(*outcome.changes, actor=recorder.SYSTEM, touches=outcome.touches)
     return bool(outcome.changes)

@@ -10,8 +10,7 @@ from typing import Final
 import structlog
 
 from app.core.errors import ProviderError
-from app.stocks import basis as basis_service
-from app.stocks import late_splits
+from app.stocks import basis, late_splits
 from app.stocks import service as prices_service
 from app.stocks.held_symbols import held_exchanges
 from app.stocks.types import PriceFeed
@@ -39,23 +38,23 @@ class Pace:
 
 
 class Refresher:
-    """Asks the source for ever; `run` it as a task."""
+    """Refreshes the prices of held symbols until it is cancelled; `run` it as a task."""
 
     def __init__(self, feed: PriceFeed, *, pace: Pace) -> None:
         self._feed = feed
         self._pace = pace
         self._failures = 0
 
-    async def run(self, then: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, after_refresh: Callable[[], Awaitable[None]]) -> None:
         """
-        Refresh, call `then`, pause, and so on; end it by cancelling.
+        Refresh, call `after_refresh`, pause, and so on; end it by cancelling.
 
-        `then` ends before the next refresh begins, so that it sees every day of a replay. A failing source is logged
-        once, asked more and more seldom, and recovers by itself.
+        `after_refresh` ends before the next refresh begins, so that it sees every day of a replay. A failing source is
+        logged once per outage and asked at growing intervals until it answers.
         """
         while True:
             hint = await self._refresh()
-            await then()
+            await after_refresh()
             await asyncio.sleep(await self._pause(hint))
 
     async def watch_splits(self) -> None:
@@ -65,7 +64,7 @@ class Refresher:
             await late_splits.apply_late(provider=self._feed.provider)
 
     async def _refresh(self) -> float:
-        """Refresh once; return how long the source wants to be left alone."""
+        """Refresh once; return how many seconds the source asks us to wait."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await prices_service.refresh_held(self._feed)
@@ -88,7 +87,7 @@ class Refresher:
             return self._pace.seconds
         slow = max(self._pace.seconds, min(self._pace.seconds * _CLOSED_FACTOR, _LONGEST_SECONDS))
         exchanges = await held_exchanges()
-        closed_for = await basis_service.seconds_until_open(exchanges, now=datetime.now(UTC))
+        closed_for = await basis.seconds_until_open(exchanges, now=datetime.now(UTC))
         return _jittered(max(self._pace.seconds, min(slow, closed_for)))
 
 

@@ -1,4 +1,4 @@
-"""Prices: asked from the source, stored, read back. FX quotes travel with the stocks that need them."""
+"""Refreshes, reads and forgets stored prices; FX quotes are refreshed with the stocks that need them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Final, Literal
 import structlog
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.core.errors import NotFoundError, ProviderError, UnavailableError
@@ -17,7 +17,7 @@ from app.database.sql import Connection, Row
 from app.models import MarketData, PriceHistory
 from app.providers.registry import REPLAYED_NAMES
 from app.providers.types import Caching, QuoteBatch
-from app.stocks import intake as price_store
+from app.stocks import intake
 from app.stocks.held_symbols import held_symbols
 from app.stocks.types import PriceFeed
 
@@ -40,7 +40,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What a refresh brought; symbols in order. Missing: no answer, or one that is refused or waits for a second."""
+    """Symbols of a refresh, in order. Missing: no answer, or one that is refused or waits for a second."""
 
     updated: Sequence[str]
     missing: Sequence[str]
@@ -50,7 +50,7 @@ async def fetch_price(symbol: str, *, feed: PriceFeed) -> tuple[MarketData, Orig
     """
     Ask the source for one price, store it, return it.
 
-    A price that jumps is asked for a second time at once, and used if the source stands by it. The stored one is
+    A price that jumps is asked for a second time at once, and used if the second answer confirms it. The stored one is
     returned where the source cannot answer, or where its answer is refused or not confirmed.
 
     Raises:
@@ -65,7 +65,7 @@ async def fetch_price(symbol: str, *, feed: PriceFeed) -> tuple[MarketData, Orig
     except ProviderError as error:
         outage = error
     else:
-        if await price_store.store_batch(batch, feed=feed) or await _confirmed(batch, feed=feed):
+        if await intake.store_batch(batch, feed=feed) or await _confirmed(batch, feed=feed):
             await _refresh_rates({batch.quotes[symbol].currency}, feed=feed)
             return await MarketData.get(symbol=symbol), "provider"
         if symbol in batch.failed:
@@ -83,7 +83,7 @@ async def _confirmed(batch: QuoteBatch, *, feed: PriceFeed) -> bool:
     if isinstance(feed.provider, Caching):
         feed.provider.forget(list(batch.quotes))
     try:
-        return bool(await price_store.store_batch(await feed.provider.fetch(list(batch.quotes)), feed=feed))
+        return bool(await intake.store_batch(await feed.provider.fetch(list(batch.quotes)), feed=feed))
     except ProviderError:
         return False
 
@@ -103,9 +103,9 @@ async def refresh_held(feed: PriceFeed) -> Refreshed:
     batch = await feed.provider.fetch(held)
     currencies = {quote.currency for quote in batch.quotes.values()} | await _currencies(held)
     rates = await _ask_rates(currencies, feed=feed)
-    updated = await price_store.store_batch(batch, feed=feed)
+    updated = await intake.store_batch(batch, feed=feed)
     if rates is not None:
-        await price_store.store_batch(rates, feed=feed)
+        await intake.store_batch(rates, feed=feed)
     return Refreshed(updated=sorted(updated), missing=sorted(set(held) - updated))
 
 
@@ -128,7 +128,7 @@ async def forget_price(symbol: str, *, caller: Caller) -> None:
         await stored.delete()
         before = {"price": stored.current_price, "currency": stored.currency, "timestamp": stored.timestamp}
         change = Change(action="forget_price", entity="instrument", entity_id=symbol, before=before)
-        await journal.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
+        await recorder.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
 
 
 async def newest_market_time(*sources: str) -> datetime | None:
@@ -162,7 +162,7 @@ async def _refresh_rates(currencies: Iterable[str], *, feed: PriceFeed) -> None:
     """Store the FX quotes that these currencies need; one that cannot be had leaves its holders unpriced."""
     batch = await _ask_rates(currencies, feed=feed)
     if batch is not None:
-        await price_store.store_batch(batch, feed=feed)
+        await intake.store_batch(batch, feed=feed)
 
 
 async def _ask_rates(currencies: Iterable[str], *, feed: PriceFeed) -> QuoteBatch | None:

@@ -28,7 +28,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingPrice:
     """A price that waits for a second answer."""
 
     price: Decimal
@@ -38,42 +38,42 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredPrice:
     """What is stored of a symbol."""
 
     price: Decimal
     currency: str
     market_time: datetime
     source: str
-    pending: Pending | None = None
+    pending: PendingPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class Accepted:
     """The quote becomes the stored price; `splits` come with it, and are to be applied to the holders."""
 
     splits: tuple[Split, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OnHold:
     """The quote is not used yet; `pending` is to be kept instead of what waited before."""
 
-    pending: Pending
+    pending: PendingPrice
 
 
-Decision = Used | Held | Refusal
+Decision = Accepted | OnHold | Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What the gate said of some quotes of different symbols."""
+    """The gate's decisions on a batch of quotes, a symbol each."""
 
     used: Sequence[Quote]
     #: To be applied in the transaction that stores `used`.
     splits: Sequence[Split]
     #: By symbol, what waits for a second answer.
-    held: Mapping[str, Pending]
+    held: Mapping[str, PendingPrice]
     #: By symbol, why its quote is not used, or not yet.
     refused: Mapping[str, Refusal]
     #: Not decided: the source has to be asked for splits since that moment first.

@@ -120,9 +120,9 @@ async def test_a_process_that_only_looks_on_follows_the_one_that_leads(stage: St
     stage.now += 1
     await stage.poll(leader)
 
-    looked = await other.fetch(["AAPL"])
+    answer = await other.fetch(["AAPL"])
 
-    assert looked.quotes["AAPL"].market_time.date() == day(20)
+    assert answer.quotes["AAPL"].market_time.date() == day(20)
 
 
 async def test_a_finished_replay_stays_at_its_end(stage: Stage) -> None:

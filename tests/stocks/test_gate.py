@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.providers.types import Quote, Refusal, Split
-from app.stocks.gate import SPLIT_PATIENCE, decide, may_be_split
-from app.stocks.types import Decision, Held, Known, Used
+from app.stocks.gate import SPLIT_PATIENCE, judge_one, may_be_split
+from app.stocks.types import Accepted, Decision, OnHold, StoredPrice
 
 LIMIT = Decimal("0.3")
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, New York is open
 POLL = timedelta(seconds=15)
-STORED = Known(Decimal(100), "USD", NOW, "yahoo")
+STORED = StoredPrice(Decimal(100), "USD", NOW, "yahoo")
 FOUR_FOR_ONE = Split("AAPL", NOW + timedelta(days=3), (NOW + timedelta(days=3)).date(), Decimal(4), Decimal(1))
 
 
@@ -26,13 +26,13 @@ def quote(price: str | Decimal, *, polls: int = 1, **changes: object) -> Quote:
     return replace(made, **changes)  # type: ignore[arg-type] # fields by name
 
 
-def judge(answer: Quote, known: Known | None = STORED, splits: tuple[Split, ...] | None = ()) -> Decision:
-    return decide(answer, known, splits=splits, jump_limit=LIMIT)
+def judge(answer: Quote, known: StoredPrice | None = STORED, splits: tuple[Split, ...] | None = ()) -> Decision:
+    return judge_one(answer, known, splits=splits, jump_limit=LIMIT)
 
 
-def holding(decision: Decision, known: Known = STORED) -> Known:
+def holding(decision: Decision, known: StoredPrice = STORED) -> StoredPrice:
     """Return what is stored after a decision to wait."""
-    assert isinstance(decision, Held)
+    assert isinstance(decision, OnHold)
     return replace(known, pending=decision.pending)
 
 
@@ -59,25 +59,25 @@ def test_another_currency_is_refused() -> None:
 
 def test_an_older_price_is_refused_and_one_of_the_same_moment_is_used() -> None:
     assert judge(quote("100", market_time=NOW - timedelta(days=1))) is Refusal.OLDER
-    assert judge(quote("101", market_time=NOW)) == Used()
+    assert judge(quote("101", market_time=NOW)) == Accepted()
 
 
 @pytest.mark.parametrize("price", ["70", "100", "130"])
 def test_a_change_up_to_the_limit_is_used_at_once(price: str) -> None:
-    assert judge(quote(price)) == Used()
+    assert judge(quote(price)) == Accepted()
 
 
 @pytest.mark.parametrize("price", ["69.99", "130.01", "1", "10000"])
 def test_a_change_beyond_the_limit_waits_and_is_used_on_the_second_answer(price: str) -> None:
     waiting = holding(judge(quote(price)))
 
-    assert judge(quote(price, polls=2), waiting) == Used()
+    assert judge(quote(price, polls=2), waiting) == Accepted()
 
 
 def test_one_wrong_answer_is_forgotten_by_a_right_one() -> None:
     waiting = holding(judge(quote("10000")))
 
-    assert judge(quote("100.5", polls=2), waiting) == Used()
+    assert judge(quote("100.5", polls=2), waiting) == Accepted()
 
 
 def test_the_same_answer_from_a_cache_is_no_second_one() -> None:
@@ -85,7 +85,7 @@ def test_the_same_answer_from_a_cache_is_no_second_one() -> None:
 
     again = judge(quote("40"), waiting)
 
-    assert again == Held(waiting.pending)  # type: ignore[arg-type] # it is not None
+    assert again == OnHold(waiting.pending)  # type: ignore[arg-type] # it is not None
 
 
 def test_a_third_price_waits_in_place_of_the_second() -> None:
@@ -94,33 +94,33 @@ def test_a_third_price_waits_in_place_of_the_second() -> None:
 
     assert third.pending is not None
     assert third.pending.price == 5000
-    assert judge(quote("40", polls=3), third) != Used()
-    assert judge(quote("5001", polls=3), third) == Used()
+    assert judge(quote("40", polls=3), third) != Accepted()
+    assert judge(quote("5001", polls=3), third) == Accepted()
 
 
 def test_a_second_answer_older_than_the_first_waits_itself() -> None:
     waiting = holding(judge(quote("40", polls=2)))
 
-    assert isinstance(judge(quote("40", polls=3, market_time=NOW + POLL), waiting), Held)
+    assert isinstance(judge(quote("40", polls=3, market_time=NOW + POLL), waiting), OnHold)
 
 
 def test_a_refused_answer_between_two_does_not_undo_the_first() -> None:
     waiting = holding(judge(quote("40")))
 
     assert judge(quote("NaN", polls=2), waiting) is Refusal.NOT_FINITE
-    assert judge(quote("40", polls=3), waiting) == Used()
+    assert judge(quote("40", polls=3), waiting) == Accepted()
 
 
 def test_after_a_week_without_prices_a_jump_needs_no_more_than_its_second_answer() -> None:
     week_later = 7 * 24 * 60 * 4
     waiting = holding(judge(quote("40", polls=week_later)))
 
-    assert judge(quote("41", polls=week_later + 1), waiting) == Used()
+    assert judge(quote("41", polls=week_later + 1), waiting) == Accepted()
 
 
 @pytest.mark.parametrize("source", ["sample", "desk"])
 def test_a_market_price_replaces_a_sample_or_a_desk_price_whatever_its_size(source: str) -> None:
-    assert judge(quote("1"), replace(STORED, source=source)) == Used()
+    assert judge(quote("1"), replace(STORED, source=source)) == Accepted()
 
 
 def test_a_desk_price_yields_to_no_older_one_and_no_other_currency() -> None:
@@ -133,13 +133,13 @@ def test_a_desk_price_yields_to_no_older_one_and_no_other_currency() -> None:
 def test_what_the_desk_enters_is_used_as_it_is() -> None:
     entered = quote("1", source="desk", currency="EUR", market_time=NOW - timedelta(days=1))
 
-    assert judge(entered) == Used()
+    assert judge(entered) == Accepted()
 
 
 def test_another_source_starts_afresh() -> None:
     replayed = quote("1", source="replay", market_time=datetime(2020, 2, 19, 21, tzinfo=UTC))
 
-    assert judge(replayed) == Used()
+    assert judge(replayed) == Accepted()
 
 
 def test_a_sample_never_replaces_a_market_price() -> None:
@@ -150,26 +150,26 @@ def test_a_reported_split_explains_a_jump() -> None:
     monday = quote("25.5", polls=3 * 24 * 60 * 4 + 1)
 
     assert may_be_split(monday, STORED, jump_limit=LIMIT)
-    assert judge(monday, splits=(FOUR_FOR_ONE,)) == Used((FOUR_FOR_ONE,))
+    assert judge(monday, splits=(FOUR_FOR_ONE,)) == Accepted((FOUR_FOR_ONE,))
 
 
 def test_a_split_that_does_not_explain_the_jump_is_not_applied() -> None:
     crash = judge(quote("60", polls=3 * 24 * 60 * 4 + 1), splits=(FOUR_FOR_ONE,))
 
-    assert isinstance(crash, Held)
+    assert isinstance(crash, OnHold)
 
 
 def test_a_crash_on_the_day_of_a_split_is_used_with_the_split_on_the_second_answer() -> None:
     polls = 3 * 24 * 60 * 4
     waiting = holding(judge(quote("10", polls=polls), splits=(FOUR_FOR_ONE,)))
 
-    assert judge(quote("10", polls=polls + 1), waiting, splits=(FOUR_FOR_ONE,)) == Used((FOUR_FOR_ONE,))
+    assert judge(quote("10", polls=polls + 1), waiting, splits=(FOUR_FOR_ONE,)) == Accepted((FOUR_FOR_ONE,))
 
 
 def test_several_splits_count_together() -> None:
     reverse = replace(FOUR_FOR_ONE, numerator=Decimal(1), denominator=Decimal(10))
 
-    assert judge(quote("250", polls=3 * 24 * 60 * 4 + 1), splits=(FOUR_FOR_ONE, reverse)) == Used(
+    assert judge(quote("250", polls=3 * 24 * 60 * 4 + 1), splits=(FOUR_FOR_ONE, reverse)) == Accepted(
         (FOUR_FOR_ONE, reverse)
     )
 
@@ -180,7 +180,7 @@ def test_a_small_split_shows_by_the_previous_close() -> None:
     monday = quote("84", polls=3 * 24 * 60 * 4 + 1, previous_close=Decimal(80))
 
     assert may_be_split(monday, STORED, jump_limit=LIMIT)
-    assert judge(monday, splits=(five_for_four,)) == Used((five_for_four,))
+    assert judge(monday, splits=(five_for_four,)) == Accepted((five_for_four,))
 
 
 def test_the_previous_close_says_nothing_within_a_session() -> None:
@@ -192,8 +192,8 @@ def test_a_jump_waits_while_the_source_cannot_say_whether_it_is_a_split_but_not_
     still = holding(judge(quote("25", polls=2), waiting, None))
     polls = 1 + SPLIT_PATIENCE // POLL
 
-    assert isinstance(judge(quote("25", polls=polls - 1), still, None), Held)
-    assert judge(quote("25", polls=polls), still, None) == Used()
+    assert isinstance(judge(quote("25", polls=polls - 1), still, None), OnHold)
+    assert judge(quote("25", polls=polls), still, None) == Accepted()
 
 
 PRICES = st.one_of(
@@ -205,14 +205,14 @@ ANSWERS = st.lists(
 )
 
 
-def run(answers: list[tuple[Decimal, str, int, bool]], known: Known = STORED, *, start: int = 1) -> Known:
+def run(answers: list[tuple[Decimal, str, int, bool]], known: StoredPrice = STORED, *, start: int = 1) -> StoredPrice:
     """Let answers pass one after the other; return what is stored then."""
     for poll, (price, currency, late, can_ask) in enumerate(answers, start=start):
         answer = quote(price, polls=poll, currency=currency, market_time=NOW + (poll + late) * POLL)
         decision = judge(answer, known, () if can_ask else None)
-        if isinstance(decision, Held):
+        if isinstance(decision, OnHold):
             known = replace(known, pending=decision.pending)
-        elif isinstance(decision, Used):
+        elif isinstance(decision, Accepted):
             assert answer.price.is_finite()
             assert answer.price > 0
             assert answer.currency == known.currency
@@ -220,7 +220,7 @@ def run(answers: list[tuple[Decimal, str, int, bool]], known: Known = STORED, *,
             near_stored = abs(answer.price - known.price) <= LIMIT * known.price
             near_pending = known.pending and abs(answer.price - known.pending.price) <= LIMIT * known.pending.price
             assert near_stored or near_pending
-            known = Known(answer.price, answer.currency, answer.market_time, answer.source)
+            known = StoredPrice(answer.price, answer.currency, answer.market_time, answer.source)
     return known
 
 

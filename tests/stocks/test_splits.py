@@ -175,9 +175,9 @@ async def test_a_split_is_in_the_audit_trail_and_told_to_followers_of_the_book(d
     assert (entry.actor, entry.entity, entry.entity_id) == ("system", "instrument", "AAPL")
     assert entry.after is not None
     assert (entry.after["ratio"], entry.after["rows"]) == ("4:1", 1)
-    told = await BookChange.all().order_by("-id").limit(2)
-    assert [desk.client_id] in [change.client_ids for change in told]
-    assert ["AAPL"] in [change.symbols for change in told]
+    changes = await BookChange.all().order_by("-id").limit(2)
+    assert [desk.client_id] in [change.client_ids for change in changes]
+    assert ["AAPL"] in [change.symbols for change in changes]
 
 
 async def test_a_position_set_after_the_split_is_in_new_shares_already(desk: Desk) -> None:
