@@ -11,8 +11,7 @@ from typing import Final
 
 from tortoise.transactions import in_transaction
 
-from app.audit import hash_chain as chain
-from app.audit import recorder as journal
+from app.audit import hash_chain, recorder
 from app.audit.recorder import Change
 from app.auth.passwords import PasswordHasher
 from app.auth.secret_files import load_or_create_password
@@ -22,7 +21,7 @@ from app.database import sql
 from app.models import Client, Margin, MarketData, Position, Role
 from app.providers.registry import PLACEHOLDER_NAMES, SAMPLE
 from app.providers.types import Quote
-from app.stocks import intake as price_store
+from app.stocks import intake
 from app.stocks.types import PriceFeed
 from app.users import service as users_service
 
@@ -111,7 +110,7 @@ async def seed(
         data_dir: keeps the random passwords of the users `desk` (role risk) and `ada` (role client).
         passwords: hashes them.
         seconds: how long the source may take.
-        done: told how many more symbols have been dealt with.
+        done: called with how many more symbols are done.
     """
     deadline = asyncio.get_running_loop().time() + seconds
     prices = await _prices(symbols(), feed=feed, deadline=deadline)
@@ -129,10 +128,10 @@ async def seed(
 
 async def _prices(wanted: Sequence[str], *, feed: PriceFeed, deadline: float) -> dict[str, MarketData]:
     """Return the stored prices of `wanted`, refreshed if the source answers in time, else samples."""
-    await price_store.store_quotes(await _ask(wanted, feed=feed, deadline=deadline), feed=feed)
+    await intake.store_quotes(await _ask(wanted, feed=feed, deadline=deadline), feed=feed)
     stored = {row.symbol for row in await MarketData.filter(symbol__in=wanted)}
     samples = [_sample(symbol) for symbol in wanted if symbol in _SAMPLES.keys() - stored]
-    await price_store.store_quotes(samples, feed=feed)
+    await intake.store_quotes(samples, feed=feed)
     return {row.symbol: row for row in await MarketData.filter(symbol__in=wanted)}
 
 
@@ -173,8 +172,8 @@ async def _ensure_clients(
         else:
             skipped.append(case.name)
     if rows:
-        change = Change(action="import", entity="client", entity_id=None, after=chain.digest(rows))
-        await journal.record(change, actor=journal.SYSTEM, touches=journal.EVERYTHING)
+        change = Change(action="import", entity="client", entity_id=None, after=hash_chain.digest(rows))
+        await recorder.record(change, actor=recorder.SYSTEM, touches=recorder.EVERYTHING)
     return created, kept, skipped
 
 

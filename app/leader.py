@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.core import metrics
 from app.database.connections import DATABASE_DOWN, Database
 from app.database.notifications import Signal
@@ -148,7 +148,7 @@ class Leader:
     async def _prune(self) -> None:
         """Delete what nobody needs any more."""
         while True:
-            await journal.prune_book_changes()
+            await recorder.prune_book_changes()
             await events.prune()
             await asyncio.sleep(_PRUNE_SECONDS)
 

@@ -14,7 +14,7 @@ from app.models import Client, Margin, MarketData, Position, PriceHistory, User
 from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
 from app.providers.types import PriceProvider
-from app.stocks import intake as price_store
+from app.stocks import intake
 from app.stocks.types import PriceFeed
 from tests.fakes import FakeProvider
 
@@ -107,7 +107,7 @@ async def test_second_seeding_changes_nothing(source: FakeProvider, tmp_path: Pa
 
 async def test_stored_price_comes_before_a_sample(db: None, provider: FakeProvider, tmp_path: Path) -> None:
     provider.give("NVDA", "77")
-    await price_store.store_quotes(provider.quotes.values(), feed=PriceFeed(provider, "USD"))
+    await intake.store_quotes(provider.quotes.values(), feed=PriceFeed(provider, "USD"))
     provider.reset()
     provider.down = True
 

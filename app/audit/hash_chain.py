@@ -1,5 +1,5 @@
 """
-What an audit entry's hash covers, and what a chain of entries that was tampered with looks like.
+Computes the hash of an audit entry, and finds the first fault in a chain of them.
 
 An entry's hash is the SHA-256 of the UTF-8 text of this JSON array, without blanks, its objects' keys in order::
 
@@ -102,8 +102,8 @@ def entry_hash(entry: Entry) -> str:
     return hashlib.sha256(canonical(members).encode()).hexdigest()
 
 
-def fault(entry: Entry, behind: Head) -> tuple[int, str] | None:
-    """Return where and why the chain breaks at `entry`, which the database has behind `behind`; None if it does not."""
+def first_fault(entry: Entry, behind: Head) -> tuple[int, str] | None:
+    """Return id and reason of the first fault from `behind` to `entry`, the next one stored; None if there is none."""
     expected = behind.id + 1
     if entry.id > expected:
         return expected, f"Entries {expected} to {entry.id - 1} are missing."

@@ -1,5 +1,5 @@
 """
-Who changed what: the audit chain, and what of the book changed for those who hold a copy of it.
+Appends changes to the hash chain of the audit trail, and what they touch to the change feed of the resident book.
 
 Recording takes one lock for the whole service until the transaction ends, so that the order of ids is the order of
 commits. Therefore it is the last step of a transaction: whatever else needs a lock comes before it.
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from app.audit import hash_chain as chain
+from app.audit import hash_chain
 from app.database import sql
 from app.models import BookChange
 
@@ -22,7 +22,7 @@ LOCK: Final = 1785689458  # "jour"
 #: Actor of what the service does by itself.
 SYSTEM: Final = "system"
 
-#: $1 bodies of entries, $2 and $3 what to say in book_change, $4 whether to. The join runs both halves. A change is
+#: $1 bodies of entries, $2 and $3 what to say in book_change, $4 whether to. The join runs both parts. A change is
 #: kept from now on, not from when its transaction began: that may be long ago, and followers are to see it.
 _RECORD: Final = """
 with entries as materialized (
@@ -39,7 +39,7 @@ select case when change.id is not null then pg_notify('book', '') end from entri
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """
-    One change to one record, or a bulk change: then `entity_id` is None and `after` a `chain.digest` of its rows.
+    One change to one record, or a bulk change: then `entity_id` is None and `after` a `hash_chain.digest` of its rows.
 
     `before` and `after` are what an auditor should see, None where there was or is nothing; never a password or hash.
     """
@@ -73,24 +73,24 @@ EVERYTHING: Final = Touches(client_ids=None, symbols=None)
 
 async def record(*changes: Change, actor: str, touches: Touches = NOTHING) -> None:
     """
-    Append changes to the audit chain and say what of the book they touch; call last in the transaction.
+    Append changes to the hash chain and what they touch to `book_change`; call last in the transaction.
 
     An update that leaves everything as it was is no change. The request's id comes from the log context.
 
     Args:
         changes: in order; one statement for all.
         actor: a user's name, `monitor` or `system`.
-        touches: followers of the book are told when the transaction commits.
+        touches: resident books are notified when the transaction commits.
     """
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    bodies = chain.bodies([_members(change, actor=actor, request_id=request_id) for change in changes])
+    bodies = hash_chain.bodies([_members(change, actor=actor, request_id=request_id) for change in changes])
     if bodies:
         parameters = [bodies, _array(touches.client_ids), _array(touches.symbols), bool(touches)]
         await sql.run(_RECORD, *parameters)
 
 
 async def prune_book_changes(*, hours: float = 1) -> None:
-    """Delete what every follower of the book has long seen; one that slept longer loads the book anew."""
+    """Delete changes older than this; a resident book that is further behind loads everything again."""
     await BookChange.filter(at__lt=datetime.now(UTC) - timedelta(hours=hours)).delete()
 
 

@@ -1,4 +1,4 @@
-"""Reading the audit trail, and checking that nobody changed it."""
+"""Lists audit entries, and verifies that the hash chain over them is intact."""
 
 import json
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from app.audit import hash_chain as chain
+from app.audit import hash_chain
 from app.audit.hash_chain import Entry, Head
 from app.database import sql
 from app.models import AuditEntry
@@ -65,14 +65,14 @@ async def verify(*, after: int | None, limit: int, known: Head | None) -> Verifi
     Args:
         after: begin behind this entry, which is taken for good.
         limit: how many entries to follow at most.
-        known: an entry that somebody kept; it must still be there as it was.
+        known: an entry that the caller kept; it must still be stored unchanged.
     """
     head = await _known_good(after)
     if head is None:
         return _broken(0, after or 0, f"Entry {after} is missing.", None)
     entries = 0
     async for entry in _entries(after=_START if after is None else after, limit=limit):
-        fault = chain.fault(entry, head)
+        fault = hash_chain.first_fault(entry, head)
         if fault is not None:
             return _broken(entries, *fault, head)
         head = Head(id=entry.id, hash=entry.hash)

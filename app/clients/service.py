@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change, Touches
 from app.auth.types import Caller, no_client
 from app.core.errors import ConflictError
@@ -90,7 +90,7 @@ async def create_client(
         client = await Client.create(name=name)
         await Margin.create(client=client, loan=loan, margin_requirement=margin_requirement)
         created = ClientRecord(client.id, name, loan, margin_requirement, client.created_at)
-        await journal.record(_change(None, created), actor=caller.username, touches=Touches(client_ids=[client.id]))
+        await recorder.record(_change(None, created), actor=caller.username, touches=Touches(client_ids=[client.id]))
     return created
 
 
@@ -114,7 +114,7 @@ async def update_client(
         if owed:
             await margin.update_from_dict(owed).save(update_fields=[*owed, "timestamp"])
         after = await get_client(client_id, caller=caller)
-        await journal.record(_change(before, after), actor=caller.username, touches=Touches(client_ids=[client_id]))
+        await recorder.record(_change(before, after), actor=caller.username, touches=Touches(client_ids=[client_id]))
         return after
 
 
@@ -142,7 +142,7 @@ async def delete_client(client_id: int, *, caller: Caller, check: Check[ClientRe
         await ClientState.filter(client_id=client_id).delete()
         await Client.filter(id=client_id).delete()
         changes = [_change(before, None), *map(_deactivation, logins)]
-        await journal.record(*changes, actor=caller.username, touches=Touches(client_ids=[client_id]))
+        await recorder.record(*changes, actor=caller.username, touches=Touches(client_ids=[client_id]))
 
 
 async def lock_client(client_id: int) -> Margin:

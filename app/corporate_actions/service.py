@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 from tortoise.transactions import in_transaction
 
-from app.audit import hash_chain as chain
+from app.audit import hash_chain
 from app.audit.recorder import Change, Touches
 from app.core.errors import ConflictError, ProviderError
 from app.database import sql
@@ -26,7 +26,7 @@ from app.providers.types import PriceProvider, Split, SplitSource
 #: Symbols about which the source is asked at a time; each may cost it a request.
 MOST_ASKED: Final = 20
 
-#: Whoever changes a position holds its client's margin row: no half-done trade may write back old units.
+#: Every change of a position holds its client's margin row: no half-done trade may write back old units.
 _LOCK_HOLDERS: Final = """
 select m.client_id from margin m
 where m.client_id in (select p.client_id from position p where p.symbol = $1)
@@ -92,7 +92,7 @@ async def ask(since: Mapping[str, datetime], *, provider: PriceProvider | None) 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a split did, for `journal.record` at the end of the transaction."""
+    """The change that a split made, for `recorder.record` at the end of the transaction, and its holders."""
 
     change: Change
     holders: Sequence[int]
@@ -100,7 +100,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What splits did, to be recorded last in the transaction, and the symbols where it could not be done."""
+    """Changes to record last in the transaction, and the symbols whose splits could not be applied."""
 
     changes: Sequence[Change]
     touches: Touches
@@ -155,7 +155,7 @@ async def apply(split: Split) -> Applied | None:
     late = await sql.one(_AFTER, split.symbol, split.effective)
     rows = await sql.rows(_APPLY, *terms)
     _log.warning("split applied", symbol=split.symbol, ratio=ratio, positions=len(rows), left_alone=late["count"])
-    after = {"ratio": ratio, "effective": split.effective, "left_alone": late["count"]} | chain.digest(rows)
+    after = {"ratio": ratio, "effective": split.effective, "left_alone": late["count"]} | hash_chain.digest(rows)
     change = Change(action="split", entity="instrument", entity_id=split.symbol, after=after)
     return Applied(change, holders=[row["client_id"] for row in rows])
 

@@ -26,7 +26,7 @@ from margin_call where closed_at is null and ($1::bigint is null or client_id = 
 #: Kinds that are stored; `price` and `margin` are live figures, never stored.
 DurableKind = Literal["state", "margin_call"]
 
-#: Ids are given behind the lock that the journal takes, so their order is the order of commits.
+#: Ids are given behind the lock that the recorder takes, so their order is the order of commits.
 _PUBLISH: Final = """
 with locked as materialized (
     select pg_advisory_xact_lock($1)
@@ -59,7 +59,7 @@ async def publish(kind: DurableKind, client_id: int | None, symbol: str | None, 
 
 
 async def publish_all(events: list[NewEvent]) -> None:
-    """Store events in this order, by one statement; like `journal.record`, among the last steps of a transaction."""
+    """Store events in this order, by one statement; like `recorder.record`, among the last steps of a transaction."""
     if events:
         columns = [
             [event.kind for event in events],

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 import structlog
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.core.errors import NotFoundError
@@ -96,7 +96,7 @@ class _Tally:
     created: int = 0
     updated: int = 0
     kept: int = 0
-    touches: Touches = journal.NOTHING
+    touches: Touches = recorder.NOTHING
 
     @property
     def changes(self) -> int:
@@ -138,7 +138,7 @@ async def run(wish: Wish, received: Received, *, base_currency: str, caller: Cal
             **_of_findings(found),
         )
         if state is State.STORED and tally.changes:
-            await journal.record(_change(report), actor=caller.username, touches=tally.touches)
+            await recorder.record(_change(report), actor=caller.username, touches=tally.touches)
     _log.info("import", id=report.id, kind=report.kind, state=report.state, rows=report.row_count, s=seconds)
     return report
 
@@ -210,7 +210,7 @@ async def _store(connection: Connection, todo: Steps, tally: _Tally, *, kind: Ki
     if tally.changes >= _MANY_ROWS:
         await _execute(connection, [f"analyze {name}" for name in todo.tables])
     if len(touched) > most:
-        return journal.EVERYTHING
+        return recorder.EVERYTHING
     return Touches(symbols=touched) if kind is Kind.INSTRUMENTS else Touches(client_ids=touched)
 
 

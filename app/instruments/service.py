@@ -1,11 +1,11 @@
-"""What the desk and the price source say of instruments."""
+"""Reads instruments, and sets what the desk keeps of them: leverage, marginability, house rate."""
 
 from decimal import Decimal
 from typing import Any
 
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.core.errors import NotFoundError
@@ -65,7 +65,7 @@ async def put_instrument(
         change = Change(
             action="create" if created else "update", entity="instrument", entity_id=symbol, before=before, after=kept
         )
-        await journal.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
+        await recorder.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
     return instrument, created
 
 

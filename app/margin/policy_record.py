@@ -5,7 +5,7 @@ from typing import Final
 
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.hash_chain import plain
 from app.audit.recorder import Change
 from app.database import sql
@@ -28,4 +28,4 @@ async def record_policy(policy: ActivePolicy) -> None:
         if before != plain(after):
             action = "update" if before else "create"
             change = Change(action=action, entity="policy", entity_id=policy.name.id, before=before, after=after)
-            await journal.record(change, actor=journal.SYSTEM)
+            await recorder.record(change, actor=recorder.SYSTEM)

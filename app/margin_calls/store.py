@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change
 from app.book.ranking import State
 from app.database import sql
@@ -71,7 +71,7 @@ async def record(steps: Sequence[Step], *, further: Sequence[NewEvent] = ()) -> 
     if steps:
         rows = [_history_row(step) for step in steps]
         await sql.run(_HISTORY, *[list(column) for column in zip(*rows, strict=True)])
-        await journal.record(*map(_change, steps), actor=steps[0].actor)
+        await recorder.record(*map(_change, steps), actor=steps[0].actor)
     await events.publish_all([*further, *map(_event, steps)])
     return steps
 

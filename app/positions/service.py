@@ -7,7 +7,7 @@ from typing import Final, TypedDict
 
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change, Touches
 from app.auth.types import Caller, no_client
 from app.clients.service import lock_client
@@ -118,7 +118,7 @@ async def put_position(
             before=held,
             after=position,
         )
-        await journal.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
+        await recorder.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
     return position, held is None
 
 
@@ -142,7 +142,7 @@ async def delete_position(
         check(held)
         await Position.filter(client_id=client_id, symbol=symbol).delete()
         change = Change(action="delete", entity="position", entity_id=symbol, client_id=client_id, before=held)
-        await journal.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
+        await recorder.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
 
 
 def stock_symbol(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.clients.service import lock_client
@@ -79,7 +79,7 @@ async def book_trade(client_id: int, trade: Trade, *, feed: PriceFeed, caller: C
             before=before,
             after={"position": position, "loan": margin.loan, "trade": booked},
         )
-        await journal.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
+        await recorder.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
     return Booked(position=position, loan=margin.loan)
 
 

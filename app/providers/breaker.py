@@ -1,4 +1,4 @@
-"""A circuit breaker: stops asking a source that is down or has asked us to slow down, and tries again later."""
+"""A circuit breaker: withholds requests from a source that is down or throttles us, and probes it later."""
 
 import logging
 from collections.abc import Callable, Iterator

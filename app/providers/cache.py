@@ -1,4 +1,4 @@
-"""Keeps answers for a moment and asks once for what many want at the same time."""
+"""Caches quotes for a time to live, and coalesces concurrent requests for the same symbols."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ class _Entry:
 
 class CachedProvider:
     """
-    A `PriceProvider` that answers from memory for `ttl_seconds` and shares requests that are under way.
+    A `PriceProvider` that caches answers for `ttl_seconds` and coalesces requests that are under way.
 
     Unknown symbols are kept as long as prices are; failures are not kept. A caller that goes away does not cancel a
     request that others wait for. At most `max_symbols` answers are held; the oldest go first.
@@ -55,13 +55,13 @@ class CachedProvider:
         return _assemble(answers, requests)
 
     def forget(self, symbols: Sequence[str]) -> None:
-        """Ask anew for these symbols next time."""
+        """Drop the cached answers for these symbols."""
         for symbol in symbols:
             self._entries.pop(symbol, None)
 
     async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:
         """
-        Return what the source says of splits, asked anew each time; none where it knows of none.
+        Return what the source says of splits, never from the cache; none where it knows of none.
 
         Raises:
             ProviderError: they could not be asked for.
@@ -99,7 +99,7 @@ class CachedProvider:
         for symbol in symbols:
             del self._under_way[symbol]
         if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not complain when every caller has gone
+            task.exception()  # retrieved, so that asyncio does not complain when every caller has gone
 
     def _keep(self, answers: dict[str, Quote | None]) -> None:
         now = self._clock()

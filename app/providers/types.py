@@ -103,12 +103,12 @@ class Caching(Protocol):
     """A price source that keeps its answers for a while."""
 
     def forget(self, symbols: Sequence[str]) -> None:
-        """Ask anew for these symbols next time."""
+        """Drop the cached answers for these symbols."""
 
 
 #: `market`: as a market made them just now; `close`: a day's close by definition; `estimate`: made by no market.
 PricesAre = Literal["market", "close", "estimate"]
-#: `wall`: market times are of today; `replayed`: they are days of a record, which is the clock of whoever uses them.
+#: `wall`: market times are of today; `replayed`: they are days of a record, which is the clock of what uses them.
 Clock = Literal["wall", "replayed"]
 #: Which stored prices a source's prices replace: older ones of its own and all of another source, all, or none.
 Replaces = Literal["older", "always", "never"]

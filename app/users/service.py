@@ -8,7 +8,7 @@ import structlog
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change
 from app.auth.passwords import PasswordHasher
 from app.auth.service import Auth, end_tokens
@@ -53,7 +53,7 @@ async def create_user(
     try:
         async with in_transaction():
             user = await User.create(username=username, password_hash=password_hash, role=role, client_id=client_id)
-            await journal.record(_change(user, None, _audited(user)), actor=actor)
+            await recorder.record(_change(user, None, _audited(user)), actor=actor)
             return user
     except IntegrityError as error:
         raise ConflictError(f"The user name {username} is taken.") from error
@@ -87,7 +87,7 @@ async def update_user(user_id: int, changes: UserChanges, *, auth: Auth, actor: 
         if before != after:
             await user.save(update_fields=["password_hash", "role", "client_id", "is_active"])
             await end_tokens(user.id)
-            await journal.record(_change(user, before, after), actor=actor)
+            await recorder.record(_change(user, before, after), actor=actor)
     auth.users.forget(user_id)
     return user
 
@@ -117,7 +117,7 @@ async def ensure_user(
             role=role,
             client_id=client_id,
             passwords=passwords,
-            actor=journal.SYSTEM,
+            actor=recorder.SYSTEM,
         )
     except ConflictError:
         if await User.exists(username=normalise_username(username)):  # another process was first
@@ -161,7 +161,7 @@ async def _set_password(username: str, password: str, passwords: PasswordHasher)
     async with in_transaction():
         await User.filter(id=user.id).update(password_hash=new_hash)
         await end_tokens(user.id)
-        await journal.record(_change(user, {}, {"password_changed": True}), actor=journal.SYSTEM)
+        await recorder.record(_change(user, {}, {"password_changed": True}), actor=recorder.SYSTEM)
     _log.warning("password set from the settings", username=username)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from tortoise.functions import Max
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change
 from app.auth.types import Caller
 from app.core.errors import ConflictError, NotFoundError
@@ -48,7 +48,7 @@ async def create_webhook(
             kinds=None if kinds is None else sorted(kinds),
             position=newest or 0,
         )
-        await journal.record(_change("create", webhook, after=_audited(webhook)), actor=caller.username)
+        await recorder.record(_change("create", webhook, after=_audited(webhook)), actor=caller.username)
     return webhook
 
 
@@ -63,7 +63,7 @@ async def delete_webhook(webhook_id: int, *, caller: Caller) -> None:
         webhook = await _locked(webhook_id)
         await WebhookDelivery.filter(webhook_id=webhook_id).delete()
         await webhook.delete()
-        await journal.record(_change("delete", webhook, before=_audited(webhook)), actor=caller.username)
+        await recorder.record(_change("delete", webhook, before=_audited(webhook)), actor=caller.username)
 
 
 async def rotate_secret(webhook_id: int, *, caller: Caller) -> Webhook:
@@ -79,7 +79,7 @@ async def rotate_secret(webhook_id: int, *, caller: Caller) -> Webhook:
         webhook.previous_until = datetime.now(UTC) + timedelta(hours=PREVIOUS_SECRET_HOURS)
         await webhook.save(update_fields=["secret", "previous_secret", "previous_until"])
         after = {"previous_secret_until": webhook.previous_until}
-        await journal.record(_change("rotate", webhook, after=after), actor=caller.username)
+        await recorder.record(_change("rotate", webhook, after=after), actor=caller.username)
     return webhook
 
 
@@ -128,7 +128,7 @@ async def redeliver(webhook_id: int, delivery_id: int, *, caller: Caller) -> Web
             before=before,
             after=_audited_delivery(delivery),
         )
-        await journal.record(change, actor=caller.username)
+        await recorder.record(change, actor=caller.username)
     return delivery
 
 

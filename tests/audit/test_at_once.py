@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit import service as audit
 from app.audit.recorder import Change, Touches
 from app.clients import service as clients_service
@@ -18,7 +18,7 @@ from app.events import outbox as events
 from app.models import BookChange, Client, Event, Instrument, MarketData, Position, PriceHistory
 from app.positions import service as positions_service
 from app.positions.service import PositionRecord
-from app.stocks import intake as price_store
+from app.stocks import intake
 from app.stocks.types import PriceFeed
 from tests.audit.conftest import DESK, last_id
 from tests.fakes import FakeProvider
@@ -75,20 +75,20 @@ async def test_fifty_writers_make_one_chain_in_the_order_of_their_commits(
 async def test_a_change_of_the_book_is_seen_and_notified_after_the_commit_only(
     real: None, outside: asyncpg.Connection
 ) -> None:
-    told: asyncio.Queue[str] = asyncio.Queue()
-    await outside.add_listener("book", lambda *message: told.put_nowait(message[2]))
+    notified: asyncio.Queue[str] = asyncio.Queue()
+    await outside.add_listener("book", lambda *message: notified.put_nowait(message[2]))
     newest = "select xid, client_ids, symbols from book_change order by id desc limit 1"
     before = await outside.fetchrow(newest)
 
     async with in_transaction() as transaction:
         change = Change(action="update", entity="client", entity_id=7, client_id=7, before={}, after={"n": 1})
-        await journal.record(change, actor="desk", touches=Touches(client_ids=[7], symbols=["AAPL"]))
+        await recorder.record(change, actor="desk", touches=Touches(client_ids=[7], symbols=["AAPL"]))
         (row,) = await transaction.execute_query_dict("select pg_current_xact_id()::text::bigint as xid")
         assert await outside.fetchrow(newest) == before
-        assert told.empty()
+        assert notified.empty()
 
     assert tuple(await outside.fetchrow(newest)) == (row["xid"], "[7]", '["AAPL"]')
-    assert await asyncio.wait_for(told.get(), 5) == "book"
+    assert await asyncio.wait_for(notified.get(), 5) == "book"
 
 
 async def test_a_change_that_touches_nothing_of_the_book_tells_nobody(real: None, outside: asyncpg.Connection) -> None:
@@ -96,7 +96,7 @@ async def test_a_change_that_touches_nothing_of_the_book_tells_nobody(real: None
     before = await outside.fetchval(count)
 
     async with in_transaction():
-        await journal.record(Change(action="create", entity="user", entity_id=1), actor="desk")
+        await recorder.record(Change(action="create", entity="user", entity_id=1), actor="desk")
 
     assert await outside.fetchval(count) == before
 
@@ -110,7 +110,7 @@ async def test_prices_are_told_when_they_changed_and_only_then(
     base = await outside.fetchval("select coalesce(max(id), 0) from book_change")
 
     for _ in range(2):
-        await price_store.store_quotes(provider.quotes.values(), feed=PriceFeed(provider, "USD"))
+        await intake.store_quotes(provider.quotes.values(), feed=PriceFeed(provider, "USD"))
 
     changes = await outside.fetch("select client_ids, symbols from book_change where id > $1", base)
     assert [tuple(change) for change in changes] == [("[]", '["ZZZ1", "ZZZ2"]')]
@@ -119,8 +119,8 @@ async def test_prices_are_told_when_they_changed_and_only_then(
 async def test_events_are_seen_after_the_commit_in_order_with_a_notification(
     real: None, outside: asyncpg.Connection
 ) -> None:
-    told: asyncio.Queue[str] = asyncio.Queue()
-    await outside.add_listener("event", lambda *message: told.put_nowait(message[2]))
+    notified: asyncio.Queue[str] = asyncio.Queue()
+    await outside.add_listener("event", lambda *message: notified.put_nowait(message[2]))
     stored = "select kind, client_id, symbol, data from event order by id"
 
     async with in_transaction():
@@ -135,7 +135,7 @@ async def test_events_are_seen_after_the_commit_in_order_with_a_notification(
         ("margin_call", 9, "AAPL", '{"id": 9}'),
         ("margin_call", 8, "AAPL", '{"id": 8}'),
     ]
-    assert await asyncio.wait_for(told.get(), 5) == "event"
+    assert await asyncio.wait_for(notified.get(), 5) == "event"
 
 
 async def test_ids_of_events_are_in_the_order_of_commits(real: None, outside: asyncpg.Connection) -> None:
@@ -169,7 +169,7 @@ async def test_events_and_book_changes_are_kept_as_long_as_promised(db: None) ->
         await BookChange.create(xid=1, at=now - timedelta(minutes=minutes), client_ids=[minutes], symbols=[])
 
     await events.prune(days=30)
-    await journal.prune_book_changes(hours=1)
+    await recorder.prune_book_changes(hours=1)
 
     assert [event.client_id for event in await Event.all()] == [29]
     assert [change.client_ids for change in await BookChange.filter(xid=1)] == [[59]]

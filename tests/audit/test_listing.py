@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change
 from app.audit.schemas import AuditEntryOut
 from app.models import Role
@@ -22,7 +22,7 @@ async def start(db: None) -> int:
     before = await last_id()
     for actor, client_id, symbol in [("desk", 1, "AAPL"), ("monitor", 2, "AAPL"), ("desk", 2, "MSFT")]:
         change = Change(action="create", entity="position", entity_id=symbol, client_id=client_id, after={"n": "1.5"})
-        await journal.record(change, actor=actor)
+        await recorder.record(change, actor=actor)
     return before
 
 

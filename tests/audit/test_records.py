@@ -12,8 +12,7 @@ from structlog.contextvars import bound_contextvars
 from tortoise.transactions import in_transaction
 
 from app import demo as demo_service
-from app.audit import hash_chain as chain
-from app.audit import recorder as journal
+from app.audit import hash_chain, recorder
 from app.audit.recorder import Change
 from app.auth.passwords import PasswordHasher
 from app.models import AuditEntry, Role, User
@@ -176,7 +175,7 @@ async def test_a_write_that_is_refused_leaves_no_entry(
 async def test_a_write_that_is_rolled_back_takes_its_entry_with_it(recorded: Recorded) -> None:
     with suppress(Rollback):
         async with in_transaction():
-            await journal.record(Change(action="create", entity="client", entity_id=1), actor="desk")
+            await recorder.record(Change(action="create", entity="client", entity_id=1), actor="desk")
             raise Rollback
 
     assert await recorded() == []
@@ -184,23 +183,23 @@ async def test_a_write_that_is_rolled_back_takes_its_entry_with_it(recorded: Rec
 
 async def test_a_bulk_change_is_one_entry_with_a_digest_that_every_row_moves(recorded: Recorded) -> None:
     rows = [{"symbol": "AAPL", "quantity": Decimal(n)} for n in range(1, 1001)]
-    change = Change(action="import", entity="position", entity_id=None, after=chain.digest(rows))
+    change = Change(action="import", entity="position", entity_id=None, after=hash_chain.digest(rows))
     with bound_contextvars(request_id="import-1"):
-        await journal.record(change, actor="desk", touches=journal.EVERYTHING)
+        await recorder.record(change, actor="desk", touches=recorder.EVERYTHING)
 
     (entry,) = await recorded()
     assert isinstance(entry.after, dict)
     assert (entry.entity_id, entry.request_id, entry.after["rows"]) == (None, "import-1", 1000)
     rows[500]["quantity"] = Decimal("501.000001")
-    assert chain.digest(rows)["sha256"] != entry.after["sha256"]
+    assert hash_chain.digest(rows)["sha256"] != entry.after["sha256"]
 
 
 def test_decimals_are_exact_strings_and_floats_have_no_place() -> None:
     values = [Decimal("10000.00"), Decimal("1E+3"), Decimal("-0.00"), Decimal("0.00000001"), Decimal("99999999999.99")]
 
-    assert chain.plain(values) == ["10000", "1000", "0", "0.00000001", "99999999999.99"]
+    assert hash_chain.plain(values) == ["10000", "1000", "0", "0.00000001", "99999999999.99"]
     with pytest.raises(TypeError, match="float"):
-        chain.plain({"price": 0.1})
+        hash_chain.plain({"price": 0.1})
 
 
 async def test_what_was_recorded_hashes_to_the_same_when_it_is_read_back(recorded: Recorded) -> None:
@@ -210,13 +209,13 @@ async def test_what_was_recorded_hashes_to_the_same_when_it_is_read_back(recorde
         "a": [None, True, {"b": 2**53, "aa": -1}],
         "": "",
     }
-    await journal.record(Change(action="update", entity="client", entity_id=1, before={}, after=odd), actor="Ünï")
+    await recorder.record(Change(action="update", entity="client", entity_id=1, before={}, after=odd), actor="Ünï")
 
     (row,) = await recorded()
-    entry = chain.Entry(**{name: getattr(row, name) for name in chain.Entry.__dataclass_fields__})
+    entry = hash_chain.Entry(**{name: getattr(row, name) for name in hash_chain.Entry.__dataclass_fields__})
     assert row.after == odd
-    assert chain.entry_hash(entry) == row.hash
-    assert chain.entry_hash(replace(entry, after=odd | {"z": 2})) != row.hash
+    assert hash_chain.entry_hash(entry) == row.hash
+    assert hash_chain.entry_hash(replace(entry, after=odd | {"z": 2})) != row.hash
 
 
 async def test_demo_data_is_one_bulk_entry_and_one_for_each_user(

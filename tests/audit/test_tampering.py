@@ -6,7 +6,7 @@ from httpx import AsyncClient
 from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit import service as audit
 from app.audit.hash_chain import Head
 from app.audit.recorder import Change
@@ -24,7 +24,7 @@ async def first(db: None) -> int:
     """Store ten entries; return the first one's id."""
     start = await last_id()
     for n in range(10):
-        await journal.record(Change(action="create", entity="client", entity_id=n, after={"n": n}), actor="desk")
+        await recorder.record(Change(action="create", entity="client", entity_id=n, after={"n": n}), actor="desk")
     return start + 1
 
 
@@ -93,7 +93,7 @@ async def test_a_changed_row_is_found(first: int, owner: None, change: str) -> N
 async def test_a_changed_row_whose_hash_was_made_anew_does_not_fit_its_neighbour(first: int, owner: None) -> None:
     await sql("create temporary table later on commit drop as select * from audit_entry where id > $1", first + 3)
     await sql("delete from audit_entry where id > $1", first + 3)
-    await journal.record(Change(action="create", entity="client", entity_id=3, after={"n": "forged"}), actor="desk")
+    await recorder.record(Change(action="create", entity="client", entity_id=3, after={"n": "forged"}), actor="desk")
     await sql("insert into audit_entry select * from later where id > $1", first + 4)
 
     found = await check()
@@ -155,7 +155,7 @@ async def test_a_chain_written_anew_is_found_by_a_head_that_was_kept(first: int,
     kept = await head()
     await sql("delete from audit_entry where id >= $1", first)
     for n in range(20):
-        await journal.record(Change(action="create", entity="client", entity_id=n, after={"n": -n}), actor="desk")
+        await recorder.record(Change(action="create", entity="client", entity_id=n, after={"n": -n}), actor="desk")
 
     assert (await check()).intact
     assert (await check(known=kept)).broken_at == kept.id

@@ -25,7 +25,7 @@ from app.policies.load import builtin_policy
 from app.positions import service as positions_service
 from app.positions.service import PositionRecord
 from app.providers.types import Quote
-from app.stocks import intake as price_store
+from app.stocks import intake
 from app.stocks.types import PriceFeed
 from tests.fakes import FakeProvider
 
@@ -57,7 +57,7 @@ async def hold(client_id: int, symbol: str, quantity: int) -> None:
 
 async def price(symbol: str, value: str, *, currency: str = "USD", step: int = 0) -> None:
     quote = Quote(symbol, Decimal(value), currency, START + timedelta(seconds=step), datetime.now(UTC), "yahoo")
-    await price_store.store_quotes([quote], feed=PriceFeed(FakeProvider(), "USD"))
+    await intake.store_quotes([quote], feed=PriceFeed(FakeProvider(), "USD"))
 
 
 def rows_of(valued: Valued) -> dict[int, list[int]]:

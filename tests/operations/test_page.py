@@ -11,7 +11,7 @@ from app.core.errors import ProviderError
 from app.models import CallState, CallType, MarginCall
 from app.providers.breaker import CircuitBreaker, SourceThrottledError
 from app.providers.types import Refusal
-from app.stocks import intake as price_store
+from app.stocks import intake
 from app.web.deps import get_settings
 from config import Settings
 from tests.fakes import FakeProvider
@@ -164,7 +164,7 @@ def _attempt(breaker: CircuitBreaker, error: Exception | None) -> None:
 
 async def test_refused_prices_are_counted_by_reason_and_every_reason_is_there(here: httpx.AsyncClient) -> None:
     before = await _page(here)
-    price_store.report({"A": Refusal.ZERO, "B": Refusal.JUMP, "C": Refusal.ZERO})
+    intake.report({"A": Refusal.ZERO, "B": Refusal.JUMP, "C": Refusal.ZERO})
 
     after = await _page(here)
 

@@ -3,7 +3,7 @@ The blocking half of the Yahoo source: the only code that touches yfinance.
 
 `YfData` is not part of yfinance's public API; its version is pinned and its use confined to this file. It does what
 is hard about Yahoo (cookie, crumb, a browser's TLS) and nothing more: the public `Ticker.history` asks twice per
-symbol, loads pandas frames that nobody reads, and answers alike for an unknown symbol and for an outage.
+symbol, loads pandas frames that are not needed, and answers alike for an unknown symbol and for an outage.
 """
 
 import json
