@@ -117,15 +117,15 @@ def _refusal(quote: Quote, known: StoredPrice | None) -> Refusal | None:
         return Refusal.NOT_FINITE
     if quote.price <= 0:
         return Refusal.NEGATIVE if quote.price < 0 else Refusal.ZERO
-    if known is None or spec_of(quote.source).replaces == "always" or _is_incomparable(quote, known):
+    if known is None or spec_of(quote.source).replaces == "always" or _counts_as_first(quote, known):
         return None
     if quote.currency != known.currency:
         return Refusal.CURRENCY
     return Refusal.OLDER if quote.market_time < known.market_time else None
 
 
-def _is_incomparable(quote: Quote, known: StoredPrice) -> bool:
-    """Return whether currency and time are not compared: the stored price is a placeholder's or another source's."""
+def _counts_as_first(quote: Quote, known: StoredPrice) -> bool:
+    """Return whether the quote counts as a first one: the stored price is a placeholder's or another source's."""
     stored, given = spec_of(known.source), spec_of(quote.source)
     if stored.replaces == "never":
         return True

@@ -55,6 +55,16 @@ def test_the_search_finds_comparisons_and_statements() -> None:
     assert set(mentions('a == "replay" or "select 1 where source = \'sample\'"')) == {"replay", "sample"}
 
 
+def test_a_source_s_folder_is_opened_by_the_registry_alone() -> None:
+    vendors = [folder.name for folder in (ROOT / "app" / "providers").iterdir() if (folder / "__init__.py").exists()]
+    texts = {path: path.read_text() for path in sources()}
+
+    found = {(path.name, name) for path, text in texts.items() for name in vendors if f"app.providers.{name}" in text}
+
+    assert {"yahoo", "replay"} <= set(vendors)
+    assert found == {("config.py", "replay")}  # a base of the settings
+
+
 @pytest.mark.parametrize("module", ["app.providers.registry", "config"])
 def test_the_table_and_the_settings_import_no_source(module: str) -> None:
     heavy = {"yfinance", "pandas", "numpy", "app.providers.yahoo.source", "app.providers.replay.source"}
