@@ -50,7 +50,7 @@ from app.positions.service import load_positions
 from app.providers.registry import build_provider, check_provider, spec_of
 from app.providers.types import PriceProvider, SourceContext
 from app.stocks import routes as stocks
-from app.stocks import service as prices_service
+from app.stocks import service as stocks_service
 from app.stocks.monitor import Pace, Refresher
 from app.stocks.service import replay_clock
 from app.stocks.types import PriceFeed
@@ -141,7 +141,7 @@ def source_context(settings: Settings) -> SourceContext:
         ttl_seconds=settings.price_ttl_seconds,
         base_currency=settings.base_currency,
         root=ROOT,
-        newest_stored=prices_service.newest_market_time,
+        newest_stored=stocks_service.newest_market_time,
     )
 
 

@@ -15,7 +15,7 @@ from app.core.errors import Fault, InvalidInputError, MissingPricesError
 from app.core.symbols import fx_symbol
 from app.models import MarketData, Position
 from app.positions.service import PositionRecord, check_gross_value, record_of, set_position, stock_symbol
-from app.stocks import service as prices_service
+from app.stocks import service as stocks_service
 from app.stocks.types import PriceFeed
 
 _LARGEST: Final = Decimal(10) ** 12
@@ -123,7 +123,7 @@ async def ensure_priced(symbol: str, *, feed: PriceFeed) -> None:
     """
     symbol = stock_symbol(symbol)
     if not await MarketData.exists(symbol=symbol):
-        await prices_service.fetch_price(symbol, feed=feed)
+        await stocks_service.fetch_price(symbol, feed=feed)
 
 
 async def _fx_of(symbol: str, *, base_currency: str) -> Decimal:

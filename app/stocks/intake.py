@@ -11,7 +11,7 @@ from tortoise.transactions import in_transaction
 
 from app.audit import recorder
 from app.core import metrics
-from app.corporate_actions import service as splits_service
+from app.corporate_actions import service as corporate_actions_service
 from app.database import sql
 from app.providers.registry import PLACEHOLDER_NAMES
 from app.providers.types import Quote, QuoteBatch, Refusal, Split
@@ -129,7 +129,7 @@ async def store_quotes(quotes: Iterable[Quote], *, feed: PriceFeed) -> set[str]:
     used, suspects = await _admit(changed, splits={}, jump_limit=feed.jump_limit)
     if suspects:
         since = {quote.symbol: moment for quote, moment in suspects.items()}
-        splits = await splits_service.ask(since, provider=feed.provider)
+        splits = await corporate_actions_service.ask(since, provider=feed.provider)
         late, _ = await _admit(list(suspects), splits=splits, jump_limit=feed.jump_limit)
         used |= late
     return unchanged | used
@@ -156,7 +156,7 @@ async def _admit(
         return set(), {}
     async with in_transaction():
         verdicts = gate.judge(quotes, await _locked(quotes), splits=splits, jump_limit=jump_limit)
-        applied = await splits_service.apply_all(verdicts.splits)
+        applied = await corporate_actions_service.apply_all(verdicts.splits)
         used = [quote for quote in verdicts.used if quote.symbol not in applied.failed]
         await _write(verdicts, used)
         if applied.changes:

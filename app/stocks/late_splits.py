@@ -13,7 +13,7 @@ from typing import Any, Final
 from tortoise.transactions import in_transaction
 
 from app.audit import recorder
-from app.corporate_actions import service as splits_service
+from app.corporate_actions import service as corporate_actions_service
 from app.database import sql
 from app.providers.types import PriceProvider, Split
 from app.stocks import gate
@@ -29,10 +29,12 @@ update market_data set jumped_from = null, jumped_at = null where symbol = $1 an
 
 async def apply_late(*, provider: PriceProvider) -> list[str]:
     """Apply the splits that explain a remembered jump by now; return their symbols. Cost: a request for each jump."""
-    jumps = await sql.rows(_JUMPED, splits_service.MOST_ASKED)
+    jumps = await sql.rows(_JUMPED, corporate_actions_service.MOST_ASKED)
     if not jumps:
         return []
-    answers = await splits_service.ask({jump["symbol"]: jump["jumped_at"] for jump in jumps}, provider=provider)
+    answers = await corporate_actions_service.ask(
+        {jump["symbol"]: jump["jumped_at"] for jump in jumps}, provider=provider
+    )
     due = [(jump, _explaining(answers[jump["symbol"]] or (), jump)) for jump in jumps]
     return [jump["symbol"] for jump, splits in due if splits and await _apply(splits, jump)]
 
@@ -53,7 +55,7 @@ async def _apply(splits: tuple[Split, ...], jump: Mapping[str, Any]) -> bool:
         mine = await sql.rows(_LOCKED, jump["symbol"], jump["jumped_at"])
         if not mine:
             return False
-        outcome = await splits_service.apply_all(splits)
+        outcome = await corporate_actions_service.apply_all(splits)
         if outcome.changes:
             await recorder.record(*outcome.changes, actor=recorder.SYSTEM, touches=outcome.touches)
     return bool(outcome.changes)

@@ -11,7 +11,7 @@ import structlog
 
 from app.core.errors import ProviderError
 from app.stocks import basis, late_splits
-from app.stocks import service as prices_service
+from app.stocks import service as stocks_service
 from app.stocks.held_symbols import held_exchanges
 from app.stocks.types import PriceFeed
 
@@ -67,7 +67,7 @@ class Refresher:
         """Refresh once; return how many seconds the source asks us to wait."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await prices_service.refresh_held(self._feed)
+                await stocks_service.refresh_held(self._feed)
         except ProviderError as error:
             self._failures += 1
             if self._failures == 1:

@@ -11,8 +11,8 @@ from pydantic_core import to_json
 from app.auth.deps import CallerDep, StaffDep
 from app.database.batch_loader import SharedReads
 from app.database.sql import Connection
-from app.stocks import basis as basis_service
-from app.stocks import service as prices_service
+from app.stocks import basis
+from app.stocks import service as stocks_service
 from app.stocks.deps import FeedDep
 from app.stocks.schemas import PricePointOut, RefreshOut, StockOut
 from app.stocks.service import Window
@@ -55,7 +55,7 @@ async def load_pages(
     """Return each page, rendered once for all who wait for it."""
     pages = {}
     for after, limit in keys:
-        rows = await prices_service.list_prices(connection, after=after, limit=limit)
+        rows = await stocks_service.list_prices(connection, after=after, limit=limit)
         body = to_json([StockOut.model_validate(dict(row)) for row in rows])
         pages[after, limit] = StockPage(body, rows[-1]["symbol"] if len(rows) == limit else None)
     return pages
@@ -114,7 +114,7 @@ async def refresh_stocks(_: StaffDep, feed: FeedDep) -> RefreshOut:
 
     It takes no `Idempotency-Key`: sent again, it asks again, which does no harm.
     """
-    refreshed = await prices_service.refresh_held(feed)
+    refreshed = await stocks_service.refresh_held(feed)
     return RefreshOut.model_validate(refreshed)
 
 
@@ -126,9 +126,9 @@ async def refresh_stocks(_: StaffDep, feed: FeedDep) -> RefreshOut:
 )
 async def get_stock(symbol: Symbol, response: Response, _: CallerDep, feed: FeedDep, settings: SettingsDep) -> StockOut:
     """Ask the price source, store what it says and return it; the stored price where it cannot answer."""
-    price, origin = await prices_service.fetch_price(symbol, feed=feed)
+    price, origin = await stocks_service.fetch_price(symbol, feed=feed)
     response.headers["X-Price-Origin"] = origin
-    response.headers["X-Price-Basis"] = await basis_service.basis_now(price, stale_seconds=settings.price_stale_seconds)
+    response.headers["X-Price-Basis"] = await basis.basis_now(price, stale_seconds=settings.price_stale_seconds)
     return StockOut.model_validate(price)
 
 
@@ -146,7 +146,7 @@ async def forget_stock(symbol: Symbol, caller: StaffDep) -> None:
     For a stored price that is wrong, and for a listing that changed its currency, whose prices are refused otherwise.
     Until that answer comes, who holds it has no margin; the history stays.
     """
-    await prices_service.forget_price(symbol, caller=caller)
+    await stocks_service.forget_price(symbol, caller=caller)
 
 
 @router.get(
@@ -164,7 +164,7 @@ async def get_stock_history(
     limit: Limit = 1000,
 ) -> list[PricePointOut]:
     """Return every stored price in the window, oldest first."""
-    rows = await prices_service.price_history(symbol, window=window, limit=limit)
+    rows = await stocks_service.price_history(symbol, window=window, limit=limit)
     if len(rows) == limit:
         link_next(request, response, after=_iso(rows[-1].timestamp))
     return [PricePointOut.model_validate(row) for row in rows]

@@ -29,6 +29,9 @@ where symbol not like '%=X' and symbol > $1 order by symbol limit $2
 """
 
 
+_log = structlog.get_logger(__name__)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Part of a history: from `start` (included) to `end` (excluded), behind `after`; None = no such bound."""
@@ -187,9 +190,6 @@ async def _currencies(symbols: Sequence[str]) -> set[str]:
         .values_list("currency", flat=True)
     )
     return {str(currency) for currency in rows}
-
-
-_log = structlog.get_logger(__name__)
 
 
 async def replay_clock() -> datetime:

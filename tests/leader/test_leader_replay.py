@@ -14,7 +14,7 @@ import pytest
 
 from app.margin_calls.business_days import day_of
 from app.models import MarginCallEvent
-from app.stocks import service as prices_service
+from app.stocks import service as stocks_service
 from app.stocks.types import PriceFeed
 from tests.leader.leading import Account, own_database, replaying, reviewer, store
 
@@ -120,7 +120,7 @@ async def test_calls_of_each_day_are_those_of_an_exact_calculation(database_url:
         await following.start()
 
         for _ in days:
-            await prices_service.refresh_held(PriceFeed(provider, "USD"))
+            await stocks_service.refresh_held(PriceFeed(provider, "USD"))
             await following.catch_up(recheck=True)
 
         assert await _recorded("open") == opened

@@ -11,7 +11,7 @@ from app.models import MarketData, PriceHistory
 from app.providers.registry import build_provider
 from app.providers.replay.source import market_time
 from app.providers.types import PriceProvider, Refusal
-from app.stocks import service as prices_service
+from app.stocks import service as stocks_service
 from app.stocks.types import PriceFeed
 from tests.fakes import FakeProvider
 from tests.operations.pages import refused
@@ -40,13 +40,13 @@ def file(tmp_path: Path) -> Path:
 
 def start(file: Path) -> PriceProvider:
     """Start a process's replay, at a row for each poll."""
-    context = source_context(prices_service.newest_market_time, replay_file=file, replay_pace=1000)
+    context = source_context(stocks_service.newest_market_time, replay_file=file, replay_pace=1000)
     return build_provider("replay", context)
 
 
 async def poll(process: PriceProvider) -> list[str]:
     await asyncio.sleep(0.002)
-    return list((await prices_service.refresh_held(PriceFeed(process, "USD"))).updated)
+    return list((await stocks_service.refresh_held(PriceFeed(process, "USD"))).updated)
 
 
 async def days_of(symbol: str) -> list[datetime]:

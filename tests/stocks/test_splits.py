@@ -19,7 +19,7 @@ from app.providers.cache import CachedProvider
 from app.providers.types import Refusal, Split
 from app.providers.yahoo.source import YahooProvider
 from app.stocks import late_splits
-from app.stocks import service as prices_service
+from app.stocks import service as stocks_service
 from app.stocks.types import PriceFeed
 from tests.operations.pages import refused
 from tests.standin.world import Fault, Kind, World
@@ -37,9 +37,9 @@ class Desk:
     yahoo: World
     provider: CachedProvider
 
-    async def poll(self) -> prices_service.Refreshed:
+    async def poll(self) -> stocks_service.Refreshed:
         """Refresh what is held, as the monitor does."""
-        return await prices_service.refresh_held(PriceFeed(self.provider, "USD"))
+        return await stocks_service.refresh_held(PriceFeed(self.provider, "USD"))
 
     async def margin(self) -> dict[str, Any]:
         answer: dict[str, Any] = (await self.risk.get(f"/margin/{self.client_id}")).json()
@@ -96,7 +96,7 @@ async def test_one_wrong_answer_changes_nothing_and_is_counted(
 
     refreshed = await desk.poll()
 
-    assert refreshed == prices_service.Refreshed(updated=[], missing=["AAPL"])
+    assert refreshed == stocks_service.Refreshed(updated=[], missing=["AAPL"])
     assert await desk.price() == 100
     assert await PriceHistory.filter(symbol="AAPL").count() == 1
     assert not (await desk.margin())["margin_call_triggered"]
@@ -227,7 +227,7 @@ async def test_what_waits_outlives_a_restart(desk: Desk) -> None:
     await desk.poll()
     restarted = CachedProvider(YahooProvider(), ttl_seconds=0)
 
-    await prices_service.refresh_held(PriceFeed(restarted, "USD"))
+    await stocks_service.refresh_held(PriceFeed(restarted, "USD"))
     await restarted.aclose()
 
     assert await desk.price() == 40
@@ -271,7 +271,7 @@ async def test_a_split_that_cannot_be_stored_leaves_its_symbol_as_it_was_and_the
 
     refreshed = await desk.poll()
 
-    assert refreshed == prices_service.Refreshed(updated=["MSFT"], missing=["AAPL"])
+    assert refreshed == stocks_service.Refreshed(updated=["MSFT"], missing=["AAPL"])
     assert await desk.price() == 100
     assert (await Position.get(client_id=desk.client_id, symbol="AAPL")).quantity == 100
     assert not await SplitRow.exists()
