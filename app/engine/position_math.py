@@ -1,4 +1,4 @@
-"""The arithmetic of one position: its value and what each layer asks for it, in whole cents."""
+"""The arithmetic of one position: its value and each layer's requirement, in whole cents."""
 
 from typing import Final
 
@@ -57,7 +57,7 @@ def share_of(value: np.int64, rate: np.int64) -> np.int64:
 
 
 @inlined
-def asked(value: np.int64, quantity: np.int64, rate: np.int64, floor: np.int64) -> np.int64:
+def layer_requirement(value: np.int64, quantity: np.int64, rate: np.int64, floor: np.int64) -> np.int64:
     """Return the greater of rate x value and floor x quantity, in cents; the quantity is taken without its sign."""
     amount = share_of(value, rate)
     if floor > 0:
@@ -73,7 +73,7 @@ def fill_limits(rule: Int64, side: int, total: np.int64, limits: Int64) -> None:
 
 
 @inlined
-def concentrated(
+def with_concentration(
     rule: Int64, side: np.uint64, limits: Int64, value: np.int64, rate: np.int64, code: np.int64
 ) -> tuple[np.int64, np.int64]:
     """Return rate and code of a position of this value, add-ons included."""

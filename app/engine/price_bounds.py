@@ -1,8 +1,8 @@
 """
-What a position asks while prices move: its price at a factor, and the most or least that rules ask between two prices.
+Bounds of a position's requirement while prices move: its price at a factor, and the extreme terms between two prices.
 
 Searches for a boundary rest on this: between two prices the true requirement lies between the one by the largest and
-the one by the smallest rate and amount a share that any rule asks there.
+the one by the smallest rate and amount a share that any rule has there.
 """
 
 from typing import Final, NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 from app.engine.arrays import Bool, Int32, Int64
 from app.engine.exact import AT_LEAST, CLIENT_RATE, NO_CONCENTRATION, REPLACES
 from app.engine.jit import inlined
-from app.engine.position_math import asked, concentrated, value_of
+from app.engine.position_math import layer_requirement, value_of, with_concentration
 from app.engine.rules import COUNT, DEBIT, STEPS, STYLE
 from app.engine.symbol_terms import CENTS_PER_UNIT, H_CODE, H_FLOOR, H_RATE, TERM_WIDTH, X_FLOOR, X_RATE, side_terms
 from app.engine.units import PRICE_SCALE
@@ -20,9 +20,9 @@ from app.engine.units import PRICE_SCALE
 # Which end of a range of terms.
 MOST, LEAST = range(2)
 
-# Rows of calm terms, one column a position.
-CALM_RATE, CALM_FLOOR, CALM_FROM, CALM_TO = range(4)
-CALM: Final = 4
+# Rows of constant terms, one column a position: rate and amount a share, and the prices between which they hold.
+CONSTANT_RATE, CONSTANT_FLOOR, VALID_FROM, VALID_TO = range(4)
+CONSTANT_WIDTH: Final = 4
 ANY_PRICE: Final = np.iinfo(np.int64).max
 
 LAYER_WIDTH: Final = TERM_WIDTH // 2
@@ -98,9 +98,9 @@ def extreme_terms(  # noqa: PLR0913 -- a range of prices, and which end of the r
 
 
 @inlined
-def effective(holder: Holder, side: int, exchange: Pair, house: Pair) -> Pair:
+def effective_terms(holder: Holder, side: int, exchange: Pair, house: Pair) -> Pair:
     """
-    Return the rate (-1: nothing is asked) and amount a share of both layers together, the client's own rate included.
+    Return the rate (-1: no requirement) and amount a share of both layers in one, the client's own rate included.
 
     The greater of two requirements for one position is that of the greater rate and the greater amount a share, since
     rounding keeps order.
@@ -114,9 +114,9 @@ def effective(holder: Holder, side: int, exchange: Pair, house: Pair) -> Pair:
 
 
 @inlined
-def fill_calm(market: Market, holder: Holder, k: int, calm: Int64) -> None:
+def fill_constant_terms(market: Market, holder: Holder, k: int, constant_terms: Int64) -> None:
     """
-    Write a position's effective terms today, and the prices from which up to which they hold: four numbers.
+    Write a position's effective terms today, and the range of prices over which they are constant: four numbers.
 
     Where concentration may change them they hold at no price.
     """
@@ -133,23 +133,28 @@ def fill_calm(market: Market, holder: Holder, k: int, calm: Int64) -> None:
                 until = min(until, bound)
     if holder.concentrates and row[H_RATE] >= 0:
         since = until
-    rate, floor = effective(holder, side, (row[X_RATE], row[X_FLOOR]), (row[H_RATE], row[H_FLOOR]))
-    calm[CALM_RATE, k], calm[CALM_FLOOR, k], calm[CALM_FROM, k], calm[CALM_TO, k] = rate, floor, since, until
+    rate, floor = effective_terms(holder, side, (row[X_RATE], row[X_FLOOR]), (row[H_RATE], row[H_FLOOR]))
+    (
+        constant_terms[CONSTANT_RATE, k],
+        constant_terms[CONSTANT_FLOOR, k],
+        constant_terms[VALID_FROM, k],
+        constant_terms[VALID_TO, k],
+    ) = rate, floor, since, until
 
 
 @inlined
-def need(value: np.int64, quantity: np.int64, terms: Pair) -> np.int64:
-    """Return what a position of this size asks by these terms, in cents."""
-    return asked(value, quantity, terms[0], terms[1]) if terms[0] >= 0 else np.int64(0)
+def requirement_of(value: np.int64, quantity: np.int64, terms: Pair) -> np.int64:
+    """Return the requirement in cents of a position of this size by these terms."""
+    return layer_requirement(value, quantity, terms[0], terms[1]) if terms[0] >= 0 else np.int64(0)
 
 
 @inlined
-def need_today(market: Market, holder: Holder, k: int, value: np.int64, limits: Int64) -> np.int64:
-    """Return what position k asks at today's terms, if its size is `value` and the concentration limits are these."""
+def requirement_today(market: Market, holder: Holder, k: int, value: np.int64, limits: Int64) -> np.int64:
+    """Return the requirement of position k at today's terms, given its size `value` and the concentration limits."""
     s, side = holder.symbols[k], 1 if holder.quantity[k] < 0 else 0
     row = market.terms[s, side]
     rate = row[H_RATE]
     if holder.concentrates and rate >= 0:
-        rate, _ = concentrated(market.rule, np.uint64(side), limits, value, rate, row[H_CODE])
-    terms = effective(holder, side, (row[X_RATE], row[X_FLOOR]), (rate, row[H_FLOOR]))
-    return need(value, holder.quantity[k], terms)
+        rate, _ = with_concentration(market.rule, np.uint64(side), limits, value, rate, row[H_CODE])
+    terms = effective_terms(holder, side, (row[X_RATE], row[X_FLOOR]), (rate, row[H_FLOOR]))
+    return requirement_of(value, holder.quantity[k], terms)

@@ -1,5 +1,5 @@
 """
-What a policy asks, as pure numbers, and their packed form that the kernels read.
+A policy's requirements as pure numbers, and their packed form that the kernels read.
 
 Rates, shares and leverage are counted in 1e-4; dollar amounts a share in 1e-8 of a US dollar. Names, versions and
 sources of rules are the policy's affair.
@@ -111,7 +111,7 @@ class Concentration:
     """
     What the house layer asks more of a large share of the long or of the short portfolio.
 
-    `minimum_debit` is in US cents: below that loan nothing is asked; None = whatever the loan.
+    `minimum_debit` is in US cents: below that loan there is no add-on; None = at any loan.
     """
 
     style: Style
@@ -247,7 +247,3 @@ def _steps_at(rule: Concentration | None) -> UInt8:
     shares = np.arange(RATE_SCALE + 1)
     held = [np.searchsorted([step.share for step in steps], shares, side="right") for steps in sides]
     return np.array(held, np.uint8)
-
-
-FLAT_25: Final = MarginRules(house=Layer(long=Side(2500), short=Side(2500), client_rate=ClientRate.REPLACES))
-"""A quarter of every position's value, or the client's own rate instead: the service's default."""

@@ -1,4 +1,4 @@
-"""What a policy asks of one unit of each symbol: everything in a requirement that does not depend on the client."""
+"""A policy's terms of each symbol: everything in a requirement that does not depend on the client."""
 
 from typing import Final
 
@@ -28,7 +28,7 @@ CONC_SHIFT: Final = 16
 IS_STOCK: Final = 1 << 24
 
 CENTS_PER_UNIT: Final = 1e-12
-"""Cents that a millionth of a unit is worth at a price of 1e-8."""
+"""Value in cents of a millionth of a unit at a price of 1e-8."""
 
 
 @inlined

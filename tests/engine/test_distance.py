@@ -11,10 +11,10 @@ from app.engine.distance import distances
 from app.engine.margin import margin_report
 from app.engine.rules import Concentration, Layer, MarginRules, ShareStep, Side, Style
 from app.engine.units import PRICE_SCALE
-from app.policies.load import parse_policy
 from app.policies.translate import margin_rules
 from tests.engine import boundaries
 from tests.engine.boundaries import WHOLE, check_distances, check_triggers
+from tests.engine.build import parse_policy
 from tests.engine.one import FINRA, FLAT, columns, explained
 from tests.engine.ordinary import POLICIES, ordinary_world, rule
 
