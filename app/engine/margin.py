@@ -145,7 +145,7 @@ def revalue_into(  # noqa: PLR0913 -- a report's inputs, its memory and a callba
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, price)
     policy = (packed.numbers, packed.concentration)
     terms = cache(lambda: symbol_terms(book, price, instruments, rules, packed))
-    unit = np.where(price > 0, price * CENTS_PER_UNIT, np.nan)
+    unit = unit_values(price)
     estimates = None if lines.size else symbol_estimates(price, terms, packed)
     if estimates is None:
         status.fill(UNDECIDED)
@@ -164,6 +164,11 @@ def revalue_into(  # noqa: PLR0913 -- a report's inputs, its memory and a callba
 def usable_price(prices: Prices, packed: PackedRules) -> Int64:
     """Return (S,) prices that the rules can use: none, where these are in dollars and their rate is missing."""
     return prices.price if prices.usd_rate or not packed.in_dollars else np.zeros_like(prices.price)
+
+
+def unit_values(price: Int64) -> Float64:
+    """Return (S,) value in cents of a millionth of each symbol, for `exact`; NaN = price missing."""
+    return np.where(price > 0, price * CENTS_PER_UNIT, np.nan)
 
 
 def symbol_terms(book: Book, price: Int64, instruments: Instruments, rules: MarginRules, packed: PackedRules) -> Int64:
