@@ -10,9 +10,16 @@ import numpy as np
 
 from app.engine.arrays import Float64, Int8, Int32, Int64
 from app.engine.jit import inlined
-from app.engine.position_math import fill_limits, layer_requirement, value_of, with_concentration
-from app.engine.rules import DEBIT, STYLE, ClientRate, Style
-from app.engine.symbol_terms import BY_CLIENT_RATE, H_CODE, H_FLOOR, H_RATE, X_CODE, X_FLOOR, X_RATE
+from app.engine.position_math import (
+    client_effect,
+    concentration_counts,
+    fill_limits,
+    house_terms,
+    layer_requirement,
+    value_of,
+    with_concentration,
+)
+from app.engine.symbol_terms import H_CODE, H_FLOOR, H_RATE, X_CODE, X_FLOOR, X_RATE
 from app.engine.units import MISSING, MONEY_LIMIT, NOT_ASKED, REQUIREMENT_LIMIT
 
 # Rows of the totals, one column a client, in cents.
@@ -27,9 +34,6 @@ UNDECIDED: Final = -1
 # Numbers of a policy.
 FLAT_RATE, CLIENT_RATE, ASKS_EXCHANGE, ASKS_HOUSE = range(4)
 
-REPLACES: Final = int(ClientRate.REPLACES)
-AT_LEAST: Final = int(ClientRate.AT_LEAST)
-NO_CONCENTRATION: Final = int(Style.NONE)
 Sums = tuple[np.int64, np.int64, np.int64, np.int64, np.int64]
 LayerFigures = tuple[np.int64, np.int64, np.int64]
 
@@ -84,7 +88,7 @@ def write_missing(figures: Int64, first: int, last: int) -> None:
 
 
 @inlined
-def exact_client_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
+def exact_client_rows(  # noqa: C901, PLR0913 -- columns
     first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, loan: Int64, client_rate: Int64,
     price: Int64, unit: Float64, terms: Int64, policy: Int64, rule: Int64, values: Int64, limits: Int64, status: Int8,
     out: Int64, lines: Int64,
@@ -94,14 +98,12 @@ def exact_client_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
     for c in range(first, last):
         if status[c] != UNDECIDED:
             continue
-        i, j, own = offsets[c], offsets[c + 1], client_rate[c]
+        i, j = offsets[c], offsets[c + 1]
         fill_values(symbol_index[i:j], quantity[i:j], price, unit, values)
         long, short, state = sum_values(values, np.int64(0), j - i)
         exchange = house = requirement = np.int64(0)
-        replacing = own if client_rule == REPLACES else np.int64(-1)
-        least = own if client_rule == AT_LEAST else np.int64(-1)
-        house_asks = asks_house or least >= 0
-        concentrates = rule[0, STYLE] != NO_CONCENTRATION and loan[c] >= rule[0, DEBIT]
+        replacing, least = client_effect(client_rule, client_rate[c])
+        house_asks, concentrates = asks_house or least >= 0, concentration_counts(rule, loan[c], replacing)
         if concentrates:
             fill_limits(rule, 0, long, limits)
             fill_limits(rule, 1, -short, limits)
@@ -116,10 +118,7 @@ def exact_client_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
             rate, floor, code = terms[s, side, H_RATE], terms[s, side, H_FLOOR], terms[s, side, H_CODE]
             if concentrates and rate >= 0:
                 rate, code = with_concentration(rule, side, limits, value, rate, code)
-            if replacing >= 0:
-                rate, floor, code = replacing, np.int64(0), np.int64(BY_CLIENT_RATE)
-            elif least > rate and side == 0:
-                rate, code = least, np.int64(BY_CLIENT_RATE)
+            rate, floor, code = house_terms(rate, floor, code, side, replacing, least)
             if rate >= 0:
                 h = layer_requirement(value, quantity[k], rate, floor)
                 house += h

@@ -33,15 +33,12 @@ from app.engine.arrays import (
 from app.engine.exact import (
     ASKS_EXCHANGE,
     ASKS_HOUSE,
-    AT_LEAST,
     CLIENT_RATE,
     COMPLETE,
-    NO_CONCENTRATION,
-    REPLACES,
     write_totals,
 )
 from app.engine.jit import inlined, kernel
-from app.engine.position_math import value_of
+from app.engine.position_math import AT_LEAST, NO_CONCENTRATION, REPLACES, value_of
 from app.engine.rules import CONC_RATES, CONC_STEPS, DEBIT, MAX_STEPS, OUT_OF_REACH, STOCKS_ONLY, STYLE, TOP, Style
 from app.engine.symbol_terms import CENTS_PER_UNIT, H_CODE, H_FLOOR, H_RATE, IS_STOCK, X_FLOOR, X_RATE
 from app.engine.units import NOT_ASKED, PRICE_SCALE, RATE_SCALE

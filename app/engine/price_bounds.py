@@ -10,10 +10,17 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from app.engine.arrays import Bool, Int32, Int64
-from app.engine.exact import AT_LEAST, CLIENT_RATE, NO_CONCENTRATION, REPLACES
+from app.engine.exact import CLIENT_RATE
 from app.engine.jit import inlined
-from app.engine.position_math import layer_requirement, value_of, with_concentration
-from app.engine.rules import COUNT, DEBIT, STEPS, STYLE
+from app.engine.position_math import (
+    client_effect,
+    concentration_counts,
+    house_terms,
+    layer_requirement,
+    value_of,
+    with_concentration,
+)
+from app.engine.rules import COUNT, STEPS
 from app.engine.symbol_terms import CENTS_PER_UNIT, H_CODE, H_FLOOR, H_RATE, TERM_WIDTH, X_FLOOR, X_RATE, side_terms
 from app.engine.units import PRICE_SCALE
 
@@ -56,10 +63,8 @@ class Holder(NamedTuple):
 @inlined
 def holder_of(symbols: Int32, quantity: Int64, loan: np.int64, own: np.int64, numbers: Int64, rule: Int64) -> Holder:
     """Return a client with what its own rate and its loan make of the policy."""
-    replacing = own if numbers[CLIENT_RATE] == REPLACES else np.int64(-1)
-    least = own if numbers[CLIENT_RATE] == AT_LEAST else np.int64(-1)
-    concentrates = rule[0, STYLE] != NO_CONCENTRATION and loan >= rule[0, DEBIT] and replacing < 0
-    return Holder(symbols, quantity, loan, replacing, least, bool(concentrates))
+    replacing, least = client_effect(numbers[CLIENT_RATE], own)
+    return Holder(symbols, quantity, loan, replacing, least, concentration_counts(rule, loan, replacing))
 
 
 @inlined
@@ -105,11 +110,7 @@ def effective_terms(holder: Holder, side: int, exchange: Pair, house: Pair) -> P
     The greater of two requirements for one position is that of the greater rate and the greater amount a share, since
     rounding keeps order.
     """
-    rate, floor = house
-    if holder.replacing >= 0:
-        rate, floor = holder.replacing, np.int64(0)
-    elif side == 0:
-        rate = max(rate, holder.least)
+    rate, floor, _ = house_terms(house[0], house[1], np.int64(0), side, holder.replacing, holder.least)
     return max(rate, exchange[0]), max(floor, exchange[1])
 
 
