@@ -4,17 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.engine.arrays import Bool, Float64, Int64
+from app.engine.arrays import Float64, Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.boundary_search import NOWHERE
-from app.engine.margin import margin_report, over_threads, own_rates, symbol_terms, usable_price
+from app.engine.margin import margin_report, over_threads, usable_price
 from app.engine.parallel_shock import RESULTS, TODAY, fill_distances
 from app.engine.quotes import Quotes
 from app.engine.rules import MarginRules
 from app.engine.single_name_shock import RESULTS as TRIGGERS
 from app.engine.single_name_shock import fill_triggers
+from app.engine.symbol_terms import symbol_terms
 
-MarketColumns = tuple[Int64, Int64, Int64, Bool, Int64, Int64, Int64, Int64, Int64]
+MarketColumns = tuple[Int64, Int64, Int64, Int64, Int64, Int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,10 +96,8 @@ def _market(book: Book, prices: Prices, instruments: Instruments, rules: MarginR
     """Return the columns of `price_bounds.Market`, then the policy's numbers."""
     packed = rules.packed(prices.usd_rate)
     price = usable_price(prices, packed)
-    terms = symbol_terms(book, price, instruments, rules, packed)
-    own_long, own_short = own_rates(book.symbols, instruments.house_rate, rules)
-    kinds = (instruments.leverage, instruments.marginable, own_long, own_short)
-    return (price, terms, *kinds, packed.layers, packed.concentration, packed.numbers)
+    traits, terms = symbol_terms(book.symbols, price, instruments, rules, packed)
+    return (price, traits, terms, packed.layers, packed.concentration, packed.numbers)
 
 
 def _fractions(steps: Int64) -> Float64:

@@ -35,6 +35,8 @@ def kernel(returns: types.Type, *arguments: types.Type) -> Callable[[Function], 
     signature = returns(*arguments)
 
     def decorate(function: Function) -> Function:
+        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined] # NUMBA_DISABLE_JIT=1: to debug, slowly
+            return function
         dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
         with contextlib.suppress(RuntimeError):  # no directory to cache in
             dispatcher.enable_caching()

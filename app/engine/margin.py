@@ -17,7 +17,7 @@ from app.engine.exact import COMPLETE, FLAT_RATE, LINE_FIGURES, TOTALS, UNDECIDE
 from app.engine.float_fast_path import ESTIMATE_WIDTH, fill_estimates, fill_unit_values
 from app.engine.kernel import complete_rows, estimate_rows
 from app.engine.rules import MarginRules, PackedRules
-from app.engine.symbol_terms import CENTS_PER_UNIT, TERM_WIDTH, fill_terms
+from app.engine.symbol_terms import CENTS_PER_UNIT, symbol_terms
 
 PARALLEL_POSITIONS: Final = 100_000
 """Fewer positions than this are done sooner by the calling thread than handed out."""
@@ -144,8 +144,8 @@ def revalue_into(  # noqa: PLR0913 -- a report's inputs, its memory and a callba
     price = usable_price(prices, packed)
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, price)
     policy = (packed.numbers, packed.concentration)
-    terms = cache(lambda: symbol_terms(book, price, instruments, rules, packed))
-    unit = unit_values(price)
+    terms = cache(lambda: symbol_terms(book.symbols, price, instruments, rules, packed)[1])
+    exact = cache(lambda: (unit_values(price), terms()))  # seldom needed
     estimates = None if lines.size else symbol_estimates(price, terms, packed)
     if estimates is None:
         status.fill(UNDECIDED)
@@ -154,7 +154,7 @@ def revalue_into(  # noqa: PLR0913 -- a report's inputs, its memory and a callba
         if estimates is None or estimate_rows(
             first, last, *columns, *estimates, *policy, packed.steps_at, status, totals
         ):
-            complete_rows(first, last, *columns, unit, terms(), *policy, status, totals, lines)
+            complete_rows(first, last, *columns, *exact(), *policy, status, totals, lines)
         on_piece(first, last)
 
     over_threads(run, book.offsets, threads)
@@ -169,15 +169,6 @@ def usable_price(prices: Prices, packed: PackedRules) -> Int64:
 def unit_values(price: Int64) -> Float64:
     """Return (S,) value in cents of a millionth of each symbol, for `exact`; NaN = price missing."""
     return np.where(price > 0, price * CENTS_PER_UNIT, np.nan)
-
-
-def symbol_terms(book: Book, price: Int64, instruments: Instruments, rules: MarginRules, packed: PackedRules) -> Int64:
-    """Return (S, 2, TERM_WIDTH) the policy's terms of each symbol at these prices, long and short."""
-    terms = np.empty((len(price), 2, TERM_WIDTH), np.int64)
-    own_long, own_short = own_rates(book.symbols, instruments.house_rate, rules)
-    kinds = (instruments.leverage, instruments.marginable, own_long, own_short, instruments.is_stock)
-    fill_terms(packed.layers, price, *kinds, terms)
-    return terms
 
 
 def symbol_estimates(
@@ -195,20 +186,6 @@ def symbol_estimates(
     unit_value = np.empty((len(price), 2))
     fill_unit_values(price, unit_value)
     return unit_value, rates, floors
-
-
-def own_rates(symbols: tuple[str, ...], house_rate: Int64, rules: MarginRules) -> tuple[Int64, Int64]:
-    """Return (S,) rates of long and short positions: the greater of the desk's and the policy's own."""
-    if not rules.symbol_rates:
-        return house_rate, house_rate
-    asks = rules.house is not None and rules.house.own_rates
-    own_long = house_rate.copy() if asks else np.full_like(house_rate, -1)
-    own_short = own_long.copy()
-    named = {rate.symbol: rate for rate in rules.symbol_rates}
-    for s, symbol in enumerate(symbols):
-        if rate := named.get(symbol):
-            own_long[s], own_short[s] = max(own_long[s], rate.long), max(own_short[s], rate.short)
-    return own_long, own_short
 
 
 def over_threads(run: Callable[[int, int], None], offsets: Int64, threads: int | None) -> None:

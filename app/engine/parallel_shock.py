@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import BOOL, INT, INT32, INT64, INT64_2D, INT64_2D_OUT, INT64_3D, VOID, Bool, Int32, Int64
+from app.engine.arrays import INT, INT32, INT64, INT64_2D, INT64_2D_OUT, INT64_3D, VOID, Int32, Int64
 from app.engine.boundary_search import NOWHERE, search_for
 from app.engine.jit import inlined, kernel
 from app.engine.position_math import TOO_LARGE, fill_limits, share_of, with_concentration
@@ -253,8 +253,8 @@ def value_at(search: Search, step: int) -> np.int64:
 
 
 @kernel(
-    VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, INT64, INT64_3D, INT64, BOOL, INT64, INT64, INT64_3D,
-    INT64_2D, INT64, INT64_2D_OUT,
+    VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, INT64, INT64_2D, INT64_3D, INT64_3D, INT64_2D,
+    INT64, INT64_2D_OUT,
 )  # fmt: skip
 def fill_distances(  # noqa: PLR0913 -- columns
     first: int,
@@ -266,18 +266,15 @@ def fill_distances(  # noqa: PLR0913 -- columns
     client_rate: Int64,
     excess: Int64,
     price: Int64,
+    traits: Int64,
     terms: Int64,
-    leverage: Int64,
-    marginable: Bool,
-    own_long: Int64,
-    own_short: Int64,
     layers: Int64,
     rule: Int64,
     numbers: Int64,
     results: Int64,
 ) -> None:
     """Write the distances of the clients from `first` to `last`; `excess` is MISSING where a client is not complete."""
-    market = Market(price, terms, leverage, marginable, own_long, own_short, layers, rule)
+    market = Market(price, traits, terms, layers, rule)
     most = np.int64(0)
     for c in range(first, last):
         most = max(most, offsets[c + 1] - offsets[c])

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Bool, Int32, Int64
+from app.engine.arrays import Int32, Int64
 from app.engine.exact import CLIENT_RATE
 from app.engine.jit import inlined
 from app.engine.position_math import (
@@ -37,14 +37,11 @@ Pair = tuple[np.int64, np.int64]
 
 
 class Market(NamedTuple):
-    """What is known of each symbol, and the policy; see `Prices`, `Instruments` and `PackedRules`."""
+    """What is known of each symbol, and the policy; see `Prices`, `symbol_terms` and `PackedRules`."""
 
     price: Int64
+    traits: Int64
     terms: Int64
-    leverage: Int64
-    marginable: Bool
-    own_long: Int64
-    own_short: Int64
     layers: Int64
     rule: Int64
 
@@ -90,13 +87,11 @@ def extreme_terms(  # noqa: PLR0913 -- a range of prices, and which end of the r
     if row[COUNT] == 0:  # they do not depend on the price
         at = layer * LAYER_WIDTH
         return market.terms[symbol, side, at], market.terms[symbol, side, at + 1]
-    own = market.own_short[symbol] if side else market.own_long[symbol]
-    factor, marginable = abs(market.leverage[symbol]), market.marginable[symbol]
-    rate, floor, _ = side_terms(row, low, factor, own, marginable)
+    rate, floor, _ = side_terms(row, low, market.traits, symbol, side)
     for k in range(row[COUNT]):
         bound = row[STEPS + k]
         if low < bound <= high:  # at the bound the next step begins
-            other, amount, _ = side_terms(row, bound, factor, own, marginable)
+            other, amount, _ = side_terms(row, bound, market.traits, symbol, side)
             rate = max(rate, other) if end == MOST else min(rate, other)
             floor = max(floor, amount) if end == MOST else min(floor, amount)
     return np.int64(rate), np.int64(floor)

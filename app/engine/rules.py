@@ -6,7 +6,7 @@ sources of rules are the policy's affair.
 """
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Final
 
@@ -187,7 +187,8 @@ class MarginRules:
     @property
     def flat_rate(self) -> int:
         """The one rate of a policy that asks the same share of every position, whatever it is; -1 = there is none."""
-        if self.exchange or self.concentration or self.symbol_rates or self.house is None:
+        others = (getattr(self, rule.name) for rule in fields(self) if rule.compare and rule.name != "house")
+        if self.house is None or any(others):
             return -1
         side = self.house.long
         if side is None or side.per_share or side.steps or side != self.house.short:

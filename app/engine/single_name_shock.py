@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import BOOL, INT32, INT64, INT64_2D, INT64_2D_OUT, INT64_3D, VOID, Bool, Int32, Int64
+from app.engine.arrays import INT32, INT64, INT64_2D, INT64_2D_OUT, INT64_3D, VOID, Int32, Int64
 from app.engine.boundary_search import NOWHERE, search_for
 from app.engine.jit import inlined, kernel
 from app.engine.position_math import fill_limits, with_concentration
@@ -221,8 +221,8 @@ def fill_client(market: Market, holder: Holder, quote: Int64, fx: Int64, excess:
 
 
 @kernel(
-    VOID, INT64, INT32, INT64, INT64, INT64, INT64, INT64, INT64, INT64, INT64_3D, INT64, BOOL, INT64, INT64, INT64_3D,
-    INT64_2D, INT64, INT64_2D_OUT,
+    VOID, INT64, INT32, INT64, INT64, INT64, INT64, INT64, INT64, INT64, INT64_2D, INT64_3D, INT64_3D, INT64_2D,
+    INT64, INT64_2D_OUT,
 )  # fmt: skip
 def fill_triggers(  # noqa: PLR0913 -- columns
     offsets: Int64,
@@ -234,18 +234,15 @@ def fill_triggers(  # noqa: PLR0913 -- columns
     quote: Int64,
     fx: Int64,
     price: Int64,
+    traits: Int64,
     terms: Int64,
-    leverage: Int64,
-    marginable: Bool,
-    own_long: Int64,
-    own_short: Int64,
     layers: Int64,
     rule: Int64,
     numbers: Int64,
     results: Int64,
 ) -> None:
     """Write the triggers of every position; `excess` is MISSING where a client is not complete."""
-    market = Market(price, terms, leverage, marginable, own_long, own_short, layers, rule)
+    market = Market(price, traits, terms, layers, rule)
     for c in range(len(offsets) - 1):
         i, j = offsets[c], offsets[c + 1]
         results[:, i:j] = NOWHERE

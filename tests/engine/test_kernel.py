@@ -8,8 +8,9 @@ import pytest
 from app.engine.book import Book, Instruments, Prices
 from app.engine.exact import UNDECIDED
 from app.engine.kernel import complete_rows, estimate_rows
-from app.engine.margin import new_results, symbol_estimates, symbol_terms, unit_values, usable_price
+from app.engine.margin import new_results, symbol_estimates, unit_values, usable_price
 from app.engine.rules import MarginRules
+from app.engine.symbol_terms import symbol_terms
 from app.policies.load import BUILTIN_POLICIES, builtin_policy, load_policy
 from app.policies.translate import margin_rules
 from tests.engine.build import build_book, build_instruments, build_prices
@@ -31,7 +32,7 @@ def rows(columns: Columns, *, fast: bool) -> tuple[bytes, bytes, int]:
     book, prices, instruments, rules = columns
     packed = rules.packed(prices.usd_rate)
     price = usable_price(prices, packed)
-    terms = symbol_terms(book, price, instruments, rules, packed)
+    _, terms = symbol_terms(book.symbols, price, instruments, rules, packed)
     held = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, price)
     policy = (packed.numbers, packed.concentration)
     clients = len(book.client_ids)
