@@ -26,7 +26,7 @@ SHORT_CAP: Final = 18 * RATE_SCALE
 RATE, FLOOR, CAP, LEVERAGE, NOT_MARGINABLE, OWN_RATES, COUNT, STEPS = range(8)
 SIDE_WIDTH: Final = STEPS + 3 * MAX_STEPS
 OUT_OF_REACH: Final = RATE_SCALE + 1
-"""A share that no position has; it stands where there is no step."""
+"""A share that no position has: where there is no step."""
 # Columns of a packed side of a concentration rule: shares of the steps, then a 0 for "no step" and their rates.
 STYLE, DEBIT, STOCKS_ONLY, TOP, CONC_STEPS = range(5)
 CONC_RATES: Final = CONC_STEPS + MAX_STEPS
@@ -38,7 +38,7 @@ class ClientRate(IntEnum):
 
     IGNORED = 0
     REPLACES = 1
-    """It stands in place of everything that the layer asks, longs and shorts."""
+    """It replaces every requirement of the layer, for longs and shorts."""
     AT_LEAST = 2
     """The layer asks at least that share of every long position."""
 

@@ -51,7 +51,7 @@ def sale_that_cures(
 
 
 def _most_relief_first(lines: PositionReport) -> Int64:
-    """Return the positions by requirement per dollar of value, the greatest first; a worthless one stands first."""
+    """Return the positions by requirement per dollar of value, the greatest first; a worthless one comes first."""
     value = np.abs(lines.market_value)
     ratio = np.divide(lines.margin_requirement, value, out=np.full(len(value), np.inf), where=value > 0)
     return np.argsort(-ratio, kind="stable")

@@ -30,7 +30,7 @@ TRAITS: Final = 5
 X_RATE, X_FLOOR, X_CODE, H_RATE, H_FLOOR, H_CODE = range(6)
 TERM_WIDTH: Final = 6
 
-# Bits of a code. The number of the price step stands from bit 8 on, that of the concentration step from bit 16 on.
+# Bits of a code. The number of the price step is from bit 8 on, that of the concentration step from bit 16 on.
 BY_BASE: Final = 1
 BY_STEP: Final = 2
 BY_LEVERAGE: Final = 4

@@ -22,9 +22,9 @@ BOOKS = int(os.getenv("RISK_TEST_BOOKS", "300"))  # noqa: TID251 -- how long to 
 
 
 def test_random_books_flip_where_their_boundaries_say_and_not_before() -> None:
-    found, turns = boundaries.check(BOOKS)
+    found, triggers = boundaries.check(BOOKS)
 
-    assert (found > BOOKS // 10, turns > BOOKS // 4) == (True, True)
+    assert (found > BOOKS // 10, triggers > BOOKS // 4) == (True, True)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
