@@ -38,7 +38,7 @@ from app.engine.exact import (
     write_totals,
 )
 from app.engine.jit import inlined, kernel
-from app.engine.position_math import AT_LEAST, NO_CONCENTRATION, REPLACES, value_of
+from app.engine.position_math import NO_CONCENTRATION, REPLACES, client_effect, value_of
 from app.engine.rules import CONC_RATES, CONC_STEPS, DEBIT, MAX_STEPS, OUT_OF_REACH, STOCKS_ONLY, STYLE, TOP, Style
 from app.engine.symbol_terms import CENTS_PER_UNIT, H_CODE, H_FLOOR, H_RATE, IS_STOCK, X_FLOOR, X_RATE
 from app.engine.units import NOT_ASKED, PRICE_SCALE, RATE_SCALE
@@ -193,12 +193,11 @@ def layered_rows(  # noqa: C901, PLR0913 -- columns
     How many concentration steps hold is looked up by the share, or counted where it may lie on the border of one.
     """
     asks_exchange, asks_house = policy[ASKS_EXCHANGE] != 0, policy[ASKS_HOUSE] != 0
-    replaces, at_least = policy[CLIENT_RATE] == REPLACES, policy[CLIENT_RATE] == AT_LEAST
     additive, all_steps = rule[0, STYLE] == ADDITIVE, steps_of(rule)
     less = 0.0 if additive else 1.0
     scale_long = scale_short = 0.0
     for c in range(first, last):
-        i, j, own = offsets[c], offsets[c + 1], client_rate[c]
+        i, j = offsets[c], offsets[c + 1]
         net = gross = exchange = house = requirement = 0.0
         ambiguous = False
         for p in range(i, j):
@@ -211,8 +210,8 @@ def layered_rows(  # noqa: C901, PLR0913 -- columns
         if not gross < LIMIT:
             continue
         long, short = sides(net, gross)
-        replaced, steps = replaces and own >= 0, 0
-        least = np.float64(own) if at_least and own >= 0 else 0.0
+        replacing, least_rate = client_effect(policy[CLIENT_RATE], client_rate[c])
+        replaced, least, steps = replacing >= 0, max(np.float64(least_rate), 0.0), 0
         if all_steps and not replaced and loan[c] >= rule[0, DEBIT]:
             steps = all_steps
             scale_long = RATE_SCALE / long if long != 0 else 0.0
@@ -231,7 +230,7 @@ def layered_rows(  # noqa: C901, PLR0913 -- columns
                 held = np.uint64(CONC_RATES) + (held if rates[s, side, E_CONCENTRATES] else np.uint64(0))
                 asks = rule[side, held]
                 rate = min(rate + asks, rule[side, TOP]) if additive else max(rate, asks)
-            h = share(value, np.float64(own) if replaced else max(rate, 0.0 if side else least))
+            h = share(value, np.float64(replacing) if replaced else max(rate, 0.0 if side else least))
             if rates[s, side, E_FLOOR] != 0:
                 x_floor, h_floor = abs(quantity[k]) * floors[s, side, 0], abs(quantity[k]) * floors[s, side, 1]
                 ambiguous |= (abs(x_floor - np.rint(x_floor)) > AMBIGUOUS) | (
@@ -243,6 +242,6 @@ def layered_rows(  # noqa: C901, PLR0913 -- columns
             requirement += max(x, h)
         if not ambiguous and exchange + house < LIMIT:
             by_exchange = np.int64(exchange) if asks_exchange else np.int64(NOT_ASKED)
-            by_house = np.int64(house) if asks_house or (at_least and own >= 0) else np.int64(NOT_ASKED)
+            by_house = np.int64(house) if asks_house or least_rate >= 0 else np.int64(NOT_ASKED)
             status[c] = COMPLETE
             write_totals(out, c, (long, short, by_exchange, by_house, np.int64(requirement)), loan[c])
