@@ -108,14 +108,18 @@ install() {
     say "Installed."
 }
 
-# True while no source of the engine is newer than the last compilation.
+# True while the engine has the sources of the last compilation, by name, and none of them is newer. A file that was
+# moved keeps its time, so the time alone does not tell.
 is_compiled() {
-    [ -e "$venv/compiled" ] && [ -z "$(find app/engine -name '*.py' -newer "$venv/compiled")" ]
+    [ "$(engine_sources)" = "$(cat "$venv/compiled" 2>/dev/null)" ] &&
+        [ -z "$(find app/engine -name '*.py' -newer "$venv/compiled")" ]
 }
+
+engine_sources() { find app/engine -name '*.py' | LC_ALL=C sort; }
 
 compile_kernels() {
     say "Compiling the numeric kernels."
-    : >"$venv/compiling" # before the sources are read, so that a later change counts
+    engine_sources >"$venv/compiling" # before the sources are read, so that a later change counts
     attempt "The numeric kernels could not be compiled." "$python" -m app.engine.compile
     mv "$venv/compiling" "$venv/compiled"
 }

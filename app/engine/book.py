@@ -1,4 +1,4 @@
-"""What the arithmetic reads: who holds what, what it is worth, and what kind of instrument it is."""
+"""Inputs of the arithmetic: positions by client, prices, and the kinds of instruments."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -55,7 +55,7 @@ class Book:
 @dataclass(frozen=True, slots=True, eq=False)
 class Prices:
     """
-    What one unit of each symbol is worth.
+    Price of one unit of each symbol.
 
     Attributes:
         price: (S,) account currency per unit in 1e-8, at most 1e18; 0 = missing (a price is always above 0).

@@ -2,11 +2,19 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numba import types
+
+from app.engine.arrays import INT, INT64, Int64
 from app.engine.book import Book, Instruments, Prices
+from app.engine.exact import CLIENT_RATE
+from app.engine.jit import kernel
 from app.engine.margin import MarginReport, PositionReport
-from app.engine.rules import ClientRate, MarginRules
+from app.engine.position_math import client_effect, house_terms
+from app.engine.rules import MarginRules
 from app.engine.sale import sale_that_cures
-from app.engine.units import RATE_SCALE
+from app.engine.symbol_terms import H_CODE, H_FLOOR, H_RATE, X_FLOOR, X_RATE, symbol_terms
+from app.engine.units import PRICE_LIMIT, RATE_SCALE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +57,14 @@ def plain_long_rate(rules: MarginRules, client_rate: int) -> int:
     Plain: marginable, without leverage or a rate of its own, not low-priced, no large share. `client_rate` of -1: the
     client has none.
     """
-    exchange, house = (layer.long.rate if layer and layer.long else 0 for layer in (rules.exchange, rules.house))
-    effect = rules.house.client_rate if rules.house else ClientRate.IGNORED
-    if client_rate >= 0 and effect is ClientRate.REPLACES:
-        house = client_rate
-    if client_rate >= 0 and effect is ClientRate.AT_LEAST:
-        house = max(house, client_rate)
-    return max(exchange, house)
+    packed, price = rules.at_par, np.full(1, PRICE_LIMIT)
+    _, terms = symbol_terms(("",), price, Instruments.plain(1), rules, packed)
+    return max(0, plain_long_terms(terms[0, 0], packed.numbers[CLIENT_RATE], np.int64(client_rate))[0])
+
+
+@kernel(types.UniTuple(types.int64, 2), INT64, INT, INT)  # type: ignore[no-untyped-call] # numba has no types
+def plain_long_terms(terms: Int64, client_rule: np.int64, own: np.int64) -> tuple[int, int]:
+    """Return the effective rate (-1 = none) and amount a share, from terms of a long stock and a client's rate."""
+    replacing, least = client_effect(client_rule, own)
+    rate, floor, _ = house_terms(terms[H_RATE], terms[H_FLOOR], terms[H_CODE], 0, replacing, least)
+    return max(terms[X_RATE], rate), max(terms[X_FLOOR], floor)

@@ -1,33 +1,34 @@
-"""How far clients are from a call, or in a call from its end: when all prices move together, or one alone."""
+"""How far clients are from a call, or in a call from its end, under parallel and single-name shocks."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from app.engine.arrays import Bool, Float64, Int64
+from app.engine.arrays import Float64, Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.boundary_search import NOWHERE
-from app.engine.margin import margin_report, over_threads, own_rates, symbol_terms, usable_price
-from app.engine.parallel_shock import RESULTS, WHOLE, fill_distances
+from app.engine.margin import margin_report, over_threads, usable_price
+from app.engine.parallel_shock import RESULTS, TODAY, fill_distances
 from app.engine.quotes import Quotes
 from app.engine.rules import MarginRules
 from app.engine.single_name_shock import RESULTS as TRIGGERS
 from app.engine.single_name_shock import fill_triggers
+from app.engine.symbol_terms import symbol_terms
 
-MarketColumns = tuple[Int64, Int64, Int64, Bool, Int64, Int64, Int64, Int64, Int64]
+MarketColumns = tuple[Int64, Int64, Int64, Int64, Int64, Int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Distances:
     """
-    One row a client: the nearest boundary each way when all prices move together.
+    One row a client: the nearest boundary each way under a parallel shock.
 
     Out of a call the boundary is where shortfall begins, in a call where it ends. Shocked prices are as in
-    `scenario.shocked`: price x (1 - drop) or price x (1 + rise), each rounded half up to 1e-8 and never below that.
+    `stress.shocked`: price x (1 - drop) or price x (1 + rise), each rounded half up to 1e-8 and never below that.
     Distances are counted in steps of 1e-8 of today's prices, and each is the first step, counted from today, at which
     `margin_report` of the shocked prices has the other state: at the step before it, and at every nearer one, the state
     is today's. (The figures are cents, so within a few of them around the boundary the state may change more than
-    once; the first change is the one reported. For the one exception see `search.first_flip`.)
+    once; the first change is the one reported. For the one exception see `boundary_search.search_for`.)
 
     Attributes:
         drop: (C,) fraction in (0, 1], a multiple of 1e-8; NaN = there is none, or the client is not complete.
@@ -45,7 +46,7 @@ class Distances:
 @dataclass(frozen=True, slots=True, eq=False)
 class Triggers:
     """
-    One row a position: the nearest boundary each way when this position's price moves alone.
+    One row a position: the nearest boundary each way under a single-name shock of this position.
 
     Prices are in the stock's currency, in 1e-8, and 0 where this position alone cannot open (or end) the call. Each is
     the first, counted from today's in steps of 1e-8, at which `margin_report` has the other state.
@@ -92,14 +93,12 @@ def triggers(book: Book, prices: Prices, quotes: Quotes, instruments: Instrument
 
 
 def _market(book: Book, prices: Prices, instruments: Instruments, rules: MarginRules) -> MarketColumns:
-    """Return the columns of `moves.Market`, then the policy's numbers."""
+    """Return the columns of `price_bounds.Market`, then the policy's numbers."""
     packed = rules.packed(prices.usd_rate)
     price = usable_price(prices, packed)
-    terms = symbol_terms(book, price, instruments, rules, packed)
-    own_long, own_short = own_rates(book.symbols, instruments.house_rate, rules)
-    kinds = (instruments.leverage, instruments.marginable, own_long, own_short)
-    return (price, terms, *kinds, packed.layers, packed.concentration, packed.numbers)
+    traits, terms = symbol_terms(book.symbols, price, instruments, rules, packed)
+    return (price, traits, terms, packed.layers, packed.concentration, packed.numbers)
 
 
 def _fractions(steps: Int64) -> Float64:
-    return np.where(steps == NOWHERE, np.nan, steps / WHOLE)
+    return np.where(steps == NOWHERE, np.nan, steps / TODAY)

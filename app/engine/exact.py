@@ -1,5 +1,5 @@
 """
-The rows of clients, from the values of their positions.
+The exact definition of a margin report: the rows of clients, in whole cents.
 
 A row depends on its own client's positions alone.
 """
@@ -10,9 +10,16 @@ import numpy as np
 
 from app.engine.arrays import Float64, Int8, Int32, Int64
 from app.engine.jit import inlined
-from app.engine.position_math import asked, concentrated, fill_limits, value_of
-from app.engine.rules import DEBIT, STYLE, ClientRate, Style
-from app.engine.symbol_terms import BY_CLIENT_RATE, H_CODE, H_FLOOR, H_RATE, X_CODE, X_FLOOR, X_RATE
+from app.engine.position_math import (
+    client_effect,
+    concentration_counts,
+    fill_limits,
+    house_terms,
+    layer_requirement,
+    value_of,
+    with_concentration,
+)
+from app.engine.symbol_terms import H_CODE, H_FLOOR, H_RATE, X_CODE, X_FLOOR, X_RATE
 from app.engine.units import MISSING, MONEY_LIMIT, NOT_ASKED, REQUIREMENT_LIMIT
 
 # Rows of the totals, one column a client, in cents.
@@ -21,22 +28,19 @@ TOTALS: Final = 9
 # Rows of the figures of positions, one column a position.
 LINE_VALUE, LINE_EXCHANGE, LINE_HOUSE, LINE_REQUIREMENT, LINE_X_RATE, LINE_H_RATE, LINE_X_CODE, LINE_H_CODE = range(8)
 LINE_FIGURES: Final = 8
-# What a client's row is worth.
+# Status of a client's row; UNDECIDED: it is not written yet.
 COMPLETE, UNPRICED, OVER_LIMIT = range(3)
-UNTOLD: Final = -1
+UNDECIDED: Final = -1
 # Numbers of a policy.
 FLAT_RATE, CLIENT_RATE, ASKS_EXCHANGE, ASKS_HOUSE = range(4)
 
-REPLACES: Final = int(ClientRate.REPLACES)
-AT_LEAST: Final = int(ClientRate.AT_LEAST)
-NO_CONCENTRATION: Final = int(Style.NONE)
 Sums = tuple[np.int64, np.int64, np.int64, np.int64, np.int64]
-Asked = tuple[np.int64, np.int64, np.int64]
+LayerFigures = tuple[np.int64, np.int64, np.int64]
 
 
 @inlined
 def fill_values(symbol_index: Int32, quantity: Int64, price: Int64, unit: Float64, values: Int64) -> None:
-    """Write what the positions are worth."""
+    """Write the market values of the positions, in cents."""
     for i in range(len(quantity)):
         s = np.uint32(symbol_index[i])
         values[i] = value_of(quantity[i], price[s], unit[s])
@@ -44,7 +48,7 @@ def fill_values(symbol_index: Int32, quantity: Int64, price: Int64, unit: Float6
 
 @inlined
 def sum_values(values: Int64, i: np.int64, j: np.int64) -> tuple[np.int64, np.int64, int]:
-    """Return long and short market value of the positions i to j, and what these figures are worth."""
+    """Return long and short market value of the positions i to j, and the status of these figures."""
     net = gross = np.int64(0)
     within = True
     for k in range(i, j):
@@ -68,7 +72,7 @@ def write_totals(out: Int64, c: int, sums: Sums, loan: np.int64) -> None:
 
 
 @inlined
-def write_line(lines: Int64, i: np.int64, value: np.int64, exchange: Asked, house: Asked) -> None:
+def write_line(lines: Int64, i: np.int64, value: np.int64, exchange: LayerFigures, house: LayerFigures) -> None:
     """Write a position's figures from its value and the amount, rate and code of each layer."""
     lines[LINE_VALUE, i], lines[LINE_REQUIREMENT, i] = value, max(exchange[0], house[0], np.int64(0))
     lines[LINE_EXCHANGE, i], lines[LINE_X_RATE, i], lines[LINE_X_CODE, i] = exchange
@@ -84,24 +88,22 @@ def write_missing(figures: Int64, first: int, last: int) -> None:
 
 
 @inlined
-def exact_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
+def exact_client_rows(  # noqa: C901, PLR0913 -- columns
     first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, loan: Int64, client_rate: Int64,
     price: Int64, unit: Float64, terms: Int64, policy: Int64, rule: Int64, values: Int64, limits: Int64, status: Int8,
     out: Int64, lines: Int64,
 ) -> None:  # fmt: skip
-    """Write the rows of the clients that are untold, and the figures of their positions unless `lines` is empty."""
+    """Write the rows of the clients that are UNDECIDED, and the figures of their positions unless `lines` is empty."""
     asks_exchange, asks_house, client_rule = policy[ASKS_EXCHANGE] != 0, policy[ASKS_HOUSE] != 0, policy[CLIENT_RATE]
     for c in range(first, last):
-        if status[c] != UNTOLD:
+        if status[c] != UNDECIDED:
             continue
-        i, j, own = offsets[c], offsets[c + 1], client_rate[c]
+        i, j = offsets[c], offsets[c + 1]
         fill_values(symbol_index[i:j], quantity[i:j], price, unit, values)
         long, short, state = sum_values(values, np.int64(0), j - i)
         exchange = house = requirement = np.int64(0)
-        replacing = own if client_rule == REPLACES else np.int64(-1)
-        least = own if client_rule == AT_LEAST else np.int64(-1)
-        house_asks = asks_house or least >= 0
-        concentrates = rule[0, STYLE] != NO_CONCENTRATION and loan[c] >= rule[0, DEBIT]
+        replacing, least = client_effect(client_rule, client_rate[c])
+        house_asks, concentrates = asks_house or least >= 0, concentration_counts(rule, loan[c], replacing)
         if concentrates:
             fill_limits(rule, 0, long, limits)
             fill_limits(rule, 1, -short, limits)
@@ -111,17 +113,14 @@ def exact_rows(  # noqa: C901, PLR0913, PLR0912 -- columns
             value = abs(amount)
             x = h = np.int64(NOT_ASKED)
             if asks_exchange and terms[s, side, X_RATE] >= 0:
-                x = asked(value, quantity[k], terms[s, side, X_RATE], terms[s, side, X_FLOOR])
+                x = layer_requirement(value, quantity[k], terms[s, side, X_RATE], terms[s, side, X_FLOOR])
                 exchange += x
             rate, floor, code = terms[s, side, H_RATE], terms[s, side, H_FLOOR], terms[s, side, H_CODE]
             if concentrates and rate >= 0:
-                rate, code = concentrated(rule, side, limits, value, rate, code)
-            if replacing >= 0:
-                rate, floor, code = replacing, np.int64(0), np.int64(BY_CLIENT_RATE)
-            elif least > rate and side == 0:
-                rate, code = least, np.int64(BY_CLIENT_RATE)
+                rate, code = with_concentration(rule, side, limits, value, rate, code)
+            rate, floor, code = house_terms(rate, floor, code, side, replacing, least)
             if rate >= 0:
-                h = asked(value, quantity[k], rate, floor)
+                h = layer_requirement(value, quantity[k], rate, floor)
                 house += h
                 house_asks = True
             requirement += max(x, h, np.int64(0))

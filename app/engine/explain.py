@@ -25,7 +25,7 @@ class IncompleteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LayerLine:
-    """What a layer asks of a position: cents, the rate in 1e-4 that gave them, the rules in bits of `terms.BY_*`."""
+    """A layer's requirement for a position: cents, the rate in 1e-4, and the rules as bits of `symbol_terms.BY_*`."""
 
     requirement: int
     rate: int
@@ -46,11 +46,11 @@ class PositionExplanation:
         leverage: factor of a leveraged fund, 1e-4, negative for inverse ones.
         instrument_rate: the desk's own rate of the instrument in 1e-4; None = it has none.
         market_value: cents, with the sign of the quantity.
-        exchange: what the regulator asks; None = nothing.
-        house: what the firm asks; None = nothing.
+        exchange: the regulator's requirement; None = it has none.
+        house: the firm's requirement; None = it has none.
         margin_requirement: cents, the greater of the two.
         trigger_down: the highest price below today's, in the stock's currency and 1e-8, at which the call opens (or,
-            in a call, ends), the other positions standing; None = there is none.
+            in a call, ends), the other prices unchanged; None = there is none.
         trigger_up: the lowest such price above today's.
     """
 
@@ -72,7 +72,7 @@ class PositionExplanation:
 @dataclass(frozen=True, slots=True)
 class Distance:
     """
-    Where the call opens (or, in a call, ends) when all prices move together.
+    Where the call opens (or, in a call, ends) under a parallel shock.
 
     `drop` and `rise` are fractions of today's prices, multiples of 1e-8; values are portfolio values there, in cents;
     None = there is no such point.
@@ -86,7 +86,7 @@ class Distance:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One client's margin, in cents; words as in `MarginReport`, a requirement of None = that layer asks nothing."""
+    """One client's margin, in cents; words as in `MarginReport`, None = that layer has no requirement."""
 
     client_id: int
     positions: tuple[PositionExplanation, ...]
@@ -125,7 +125,7 @@ def explain(
         prices: (S,) in account currency.
         quotes: (S,) the same prices in the stocks' currencies.
         instruments: (S,) what the policy may ask about each symbol.
-        rules: what is asked.
+        rules: the policy's numbers.
         interest_rate: per year, in 1e-4; None = no interest is shown.
 
     Raises:
@@ -148,8 +148,8 @@ def explain(
         short_market_value=short,
         loan_amount=loan,
         net_equity=equity,
-        exchange_requirement=_asked(report.exchange_requirement[0]),
-        house_requirement=_asked(report.house_requirement[0]),
+        exchange_requirement=_requirement(report.exchange_requirement[0]),
+        house_requirement=_requirement(report.house_requirement[0]),
         margin_requirement=int(report.margin_requirement[0]),
         margin_excess=excess,
         margin_shortfall=shortfall,
@@ -165,7 +165,7 @@ def explain(
 def _positions(
     book: Book, prices: Prices, quotes: Quotes, instruments: Instruments, rules: MarginRules, lines: PositionReport
 ) -> tuple[PositionExplanation, ...]:
-    turns = triggers(book, prices, quotes, instruments, rules)
+    found = triggers(book, prices, quotes, instruments, rules)
     return tuple(
         PositionExplanation(
             symbol=book.symbols[s],
@@ -179,8 +179,8 @@ def _positions(
             exchange=_layer(lines.exchange_requirement[p], lines.exchange_rate[p], lines.exchange_code[p]),
             house=_layer(lines.house_requirement[p], lines.house_rate[p], lines.house_code[p]),
             margin_requirement=int(lines.margin_requirement[p]),
-            trigger_down=int(turns.down[p]) or None,
-            trigger_up=int(turns.up[p]) or None,
+            trigger_down=int(found.down[p]) or None,
+            trigger_up=int(found.up[p]) or None,
         )
         for p, s in enumerate(book.symbol_index)
     )
@@ -197,7 +197,7 @@ def _distance(book: Book, prices: Prices, instruments: Instruments, rules: Margi
     return Distance(drop, rise, None if drop is None else drop_value, None if rise is None else rise_value)
 
 
-def _asked(cents: np.int64) -> int | None:
+def _requirement(cents: np.int64) -> int | None:
     return None if cents == NOT_ASKED else int(cents)
 
 

@@ -1,13 +1,13 @@
 """
-Rows of clients in float64: the same cents in a fraction of the time, or none.
+The fast path: rows of clients in float64, the same cents as `exact` in a fraction of the time, or UNDECIDED.
 
 Whole numbers below 2^53 are exact in float64, and so are their sums. What may go wrong is a rounding: a value, or an
 amount a share, is rounded from an estimate. Few roundings put it off by 1e-15 of itself at most, so below `LIMIT` its
-nearest cent is the right one unless it lies beyond `NEAR`; a value that does is decided by exact arithmetic, where its
-price has so many decimals that the estimate cannot be trusted there too (`fill_worth`). A share of a value is a
-multiple of 1e-4, so adding a half and half of 1e-4 before cutting off rounds half up whatever the last bits are. A
-client beyond `LIMIT`, with an amount a share near half a cent, or without a price is left untold: its row is written by
-exact arithmetic.
+nearest cent is the right one unless it lies beyond `AMBIGUOUS`; a value that does is decided by exact arithmetic, where
+its price has so many decimals that the estimate cannot be trusted there too (`fill_unit_values`). A share of a value is
+a multiple of 1e-4, so adding a half and half of 1e-4 before cutting off rounds half up whatever the last bits are. A
+client beyond `LIMIT`, with an amount a share near half a cent, or without a price is left UNDECIDED: its row is written
+by exact arithmetic.
 """
 
 from typing import Final
@@ -33,23 +33,20 @@ from app.engine.arrays import (
 from app.engine.exact import (
     ASKS_EXCHANGE,
     ASKS_HOUSE,
-    AT_LEAST,
     CLIENT_RATE,
     COMPLETE,
-    NO_CONCENTRATION,
-    REPLACES,
     write_totals,
 )
 from app.engine.jit import inlined, kernel
-from app.engine.position_math import value_of
+from app.engine.position_math import NO_CONCENTRATION, REPLACES, client_effect, value_of
 from app.engine.rules import CONC_RATES, CONC_STEPS, DEBIT, MAX_STEPS, OUT_OF_REACH, STOCKS_ONLY, STYLE, TOP, Style
 from app.engine.symbol_terms import CENTS_PER_UNIT, H_CODE, H_FLOOR, H_RATE, IS_STOCK, X_FLOOR, X_RATE
 from app.engine.units import NOT_ASKED, PRICE_SCALE, RATE_SCALE
 
 LIMIT: Final = 2.0**34
 """Cents. Clients whose gross value or requirement reaches this are left to the exact arithmetic."""
-NEAR: Final = 0.4999
-"""Distance from the nearest whole number beyond which an estimate does not tell which one is right."""
+AMBIGUOUS: Final = 0.4999
+"""Distance from the nearest whole number beyond which an estimate does not determine it."""
 RATE: Final = 1e-4
 ROUND_SHARE: Final = 0.50005
 """Half a cent, and half of the smallest step between shares."""
@@ -57,15 +54,15 @@ BORDER: Final = 1e-6
 """Distance from a whole number of 1e-4 within which a share may lie on the border of a concentration step."""
 ADDITIVE: Final = int(Style.ADDITIVE)
 
-# Columns of what a symbol is worth.
-WORTH, HARMLESS = range(2)
+# Columns of a symbol's unit value.
+UNIT_VALUE, SAFE_UP_TO = range(2)
 ABOVE_CENTS: Final = 1.0000000000000004e-12
 """
 `CENTS_PER_UNIT` and 3.46 x 2^-53 of it. A value is rounded three times, by 2^-53 each: price or quantity as float64
 (one of them beyond 2^53; both only beyond `LIMIT`), and two products. So it stays above the exact one, by less than
 2^-50.
 """
-# Columns of a symbol's side: rates in 1e-4 (0 = not asked), whether concentration counts and whether a floor may bind.
+# Columns of a symbol's side: rates in 1e-4 (0 = none), whether concentration counts and whether a floor may bind.
 E_EXCHANGE, E_HOUSE, E_CONCENTRATES, E_FLOOR = range(4)
 ESTIMATE_WIDTH: Final = 4
 
@@ -83,7 +80,7 @@ def fill_estimates(
     price: Int64, terms: Int64, policy: Int64, concentration: Int64, rates: Float32, floors: Float64
 ) -> bool:
     """
-    Write what each symbol asks, and return whether estimates can say which layers ask at all.
+    Write each symbol's terms, and return whether estimates can say which layers have a requirement at all.
 
     A floor that cannot exceed rate x value is dropped: one of at most the price and 2/3 of rate x price a share, since
     a value is at most 1.5 times its whole cents once these are not 0.
@@ -111,33 +108,33 @@ def fill_estimates(
 
 
 @kernel(VOID, INT64, FLOAT64_2D_OUT)
-def fill_worth(price: Int64, worth: Float64) -> None:
+def fill_unit_values(price: Int64, unit_value: Float64) -> None:
     """
-    Write what a millionth of each symbol is worth, a little too much, and up to which value that is harmless.
+    Write the value of a millionth of each symbol, a little too much, and up to which value that is safe.
 
-    Worth x quantity exceeds the exact value by at most 2^-50 of it. Where every value that a quantity can have is a
-    multiple of a larger number than that, so is every half cent: none lies between, and rounding to the nearest cent
+    Unit value x quantity exceeds the exact value by at most 2^-50 of it. Where every value that a quantity can have is
+    a multiple of a larger number than that, so is every half cent: none lies between, and rounding to the nearest cent
     rounds the exact value, its ties away from zero.
 
     Args:
         price: (S,) 0 = missing.
-        worth: (S, 2) out: cents a millionth, NaN = price missing; largest value in cents that needs no second look.
+        unit_value: (S, 2) out: cents a millionth, NaN = price missing; largest value in cents that is never ambiguous.
     """
     for s in range(len(price)):
         multiple = 1
         while multiple < PRICE_SCALE and price[s] % (10 * multiple) == 0:
             multiple *= 10
-        worth[s, WORTH] = price[s] * ABOVE_CENTS if price[s] > 0 else np.nan
-        worth[s, HARMLESS] = multiple * CENTS_PER_UNIT * 2.0**50 - 1
+        unit_value[s, UNIT_VALUE] = price[s] * ABOVE_CENTS if price[s] > 0 else np.nan
+        unit_value[s, SAFE_UP_TO] = multiple * CENTS_PER_UNIT * 2.0**50 - 1
 
 
 @inlined
-def nearest_value(quantity: np.int64, price: np.int64, worth: float, harmless: float) -> float:
-    """Return quantity x price in cents, rounded half away from zero; NaN where `worth` is; inexact beyond `LIMIT`."""
-    estimate = quantity * worth
+def nearest_value(quantity: np.int64, price: np.int64, unit_value: float, safe_up_to: float) -> float:
+    """Return quantity x price in cents, rounded half away from zero; NaN without a price, inexact beyond `LIMIT`."""
+    estimate = quantity * unit_value
     value = np.rint(estimate)
-    if abs(value) > harmless and abs(estimate - value) > NEAR:
-        value = np.float64(value_of(quantity, price, worth))
+    if abs(value) > safe_up_to and abs(estimate - value) > AMBIGUOUS:
+        value = np.float64(value_of(quantity, price, unit_value))
     return value  # type: ignore[no-any-return]
 
 
@@ -156,16 +153,16 @@ def sides(net: float, gross: float) -> tuple[np.int64, np.int64]:
 @inlined
 def flat_rows(  # noqa: PLR0913 -- columns
     first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, loan: Int64, client_rate: Int64,
-    price: Int64, worth: Float64, flat_rate: np.int64, status: Int8, out: Int64,
+    price: Int64, unit_value: Float64, flat_rate: np.int64, status: Int8, out: Int64,
 ) -> None:  # fmt: skip
-    """Write the rows, as far as they can be told, of clients who owe one rate of every position."""
+    """Write the rows that float64 decides, of clients under one rate for every position."""
     for c in range(first, last):
         net = gross = house = 0.0
         rate = RATE * (client_rate[c] if client_rate[c] >= 0 else flat_rate)
         for p in range(offsets[c], offsets[c + 1]):
             k = np.uint64(p)  # known not to count from the end
             s = np.uint32(symbol_index[k])
-            value = nearest_value(quantity[k], price[s], worth[s, WORTH], worth[s, HARMLESS])
+            value = nearest_value(quantity[k], price[s], unit_value[s, UNIT_VALUE], unit_value[s, SAFE_UP_TO])
             net += value
             gross += abs(value)
             house += np.floor(abs(value) * rate + ROUND_SHARE)
@@ -187,35 +184,34 @@ def steps_of(rule: Float64) -> int:
 @inlined
 def layered_rows(  # noqa: C901, PLR0913 -- columns
     first: int, last: int, offsets: Int64, symbol_index: Int32, quantity: Int64, loan: Int64, client_rate: Int64,
-    price: Int64, worth: Float64, rates: Float32, floors: Float64, policy: Int64, rule: Float64, steps_at: UInt8,
+    price: Int64, unit_value: Float64, rates: Float32, floors: Float64, policy: Int64, rule: Float64, steps_at: UInt8,
     values: Float64, status: Int8, out: Int64,
 ) -> None:  # fmt: skip
     """
-    Write the rows, as far as they can be told, of clients under a policy in layers.
+    Write the rows that float64 decides, of clients under a policy in layers.
 
     How many concentration steps hold is looked up by the share, or counted where it may lie on the border of one.
     """
     asks_exchange, asks_house = policy[ASKS_EXCHANGE] != 0, policy[ASKS_HOUSE] != 0
-    replaces, at_least = policy[CLIENT_RATE] == REPLACES, policy[CLIENT_RATE] == AT_LEAST
     additive, all_steps = rule[0, STYLE] == ADDITIVE, steps_of(rule)
     less = 0.0 if additive else 1.0
     scale_long = scale_short = 0.0
     for c in range(first, last):
-        i, j, own = offsets[c], offsets[c + 1], client_rate[c]
+        i, j = offsets[c], offsets[c + 1]
         net = gross = exchange = house = requirement = 0.0
-        near = False
+        ambiguous = False
         for p in range(i, j):
             k = np.uint64(p)  # known not to count from the end
             s = np.uint32(symbol_index[k])
-            value = nearest_value(quantity[k], price[s], worth[s, WORTH], worth[s, HARMLESS])
+            value = nearest_value(quantity[k], price[s], unit_value[s, UNIT_VALUE], unit_value[s, SAFE_UP_TO])
             values[np.uint64(p - i)] = value
             net += value
             gross += abs(value)
         if not gross < LIMIT:
             continue
         long, short = sides(net, gross)
-        replaced, steps = replaces and own >= 0, 0
-        least = np.float64(own) if at_least and own >= 0 else 0.0
+        replacing, least_rate = client_effect(policy[CLIENT_RATE], client_rate[c])
+        replaced, least, steps = replacing >= 0, max(np.float64(least_rate), 0.0), 0
         if all_steps and not replaced and loan[c] >= rule[0, DEBIT]:
             steps = all_steps
             scale_long = RATE_SCALE / long if long != 0 else 0.0
@@ -234,16 +230,18 @@ def layered_rows(  # noqa: C901, PLR0913 -- columns
                 held = np.uint64(CONC_RATES) + (held if rates[s, side, E_CONCENTRATES] else np.uint64(0))
                 asks = rule[side, held]
                 rate = min(rate + asks, rule[side, TOP]) if additive else max(rate, asks)
-            h = share(value, np.float64(own) if replaced else max(rate, 0.0 if side else least))
+            h = share(value, np.float64(replacing) if replaced else max(rate, 0.0 if side else least))
             if rates[s, side, E_FLOOR] != 0:
                 x_floor, h_floor = abs(quantity[k]) * floors[s, side, 0], abs(quantity[k]) * floors[s, side, 1]
-                near |= (abs(x_floor - np.rint(x_floor)) > NEAR) | (abs(h_floor - np.rint(h_floor)) > NEAR)
+                ambiguous |= (abs(x_floor - np.rint(x_floor)) > AMBIGUOUS) | (
+                    abs(h_floor - np.rint(h_floor)) > AMBIGUOUS
+                )
                 x, h = max(x, np.rint(x_floor)), h if replaced else max(h, np.rint(h_floor))
             exchange += x
             house += h
             requirement += max(x, h)
-        if not near and exchange + house < LIMIT:
+        if not ambiguous and exchange + house < LIMIT:
             by_exchange = np.int64(exchange) if asks_exchange else np.int64(NOT_ASKED)
-            by_house = np.int64(house) if asks_house or (at_least and own >= 0) else np.int64(NOT_ASKED)
+            by_house = np.int64(house) if asks_house or least_rate >= 0 else np.int64(NOT_ASKED)
             status[c] = COMPLETE
             write_totals(out, c, (long, short, by_exchange, by_house, np.int64(requirement)), loan[c])

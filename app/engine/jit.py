@@ -18,7 +18,16 @@ from numba import types
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
-_STAMP = sha256(b"\0".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()
+
+def stamp_of(folder: Path) -> bytes:
+    """Return a digest of the names and contents of all sources under a folder."""
+    digest = sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(b"%b\0%b\0" % (str(path.relative_to(folder)).encode(), sha256(path.read_bytes()).digest()))
+    return digest.digest()
+
+
+_STAMP = stamp_of(Path(__file__).parent)
 
 
 def kernel(returns: types.Type, *arguments: types.Type) -> Callable[[Function], Function]:
@@ -26,6 +35,8 @@ def kernel(returns: types.Type, *arguments: types.Type) -> Callable[[Function], 
     signature = returns(*arguments)
 
     def decorate(function: Function) -> Function:
+        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined] # NUMBA_DISABLE_JIT=1: to debug, slowly
+            return function
         dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
         with contextlib.suppress(RuntimeError):  # no directory to cache in
             dispatcher.enable_caching()

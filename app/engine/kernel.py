@@ -1,8 +1,8 @@
 """
-The kernel: what a range of clients has and owes, from columns to columns.
+The kernels of the margin report: rows of a range of clients, from columns to columns.
 
-Each client by estimate where that gives the exact cents, else by exact arithmetic. A row depends on its own client
-alone, so any split of the clients over threads gives the same bytes.
+Each client by the float fast path where that gives the exact cents, else by exact arithmetic. A row depends on its own
+client alone, so any split of the clients over threads gives the same bytes.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ from app.engine.arrays import (
     Int64,
     UInt8,
 )
-from app.engine.exact import FLAT_RATE, UNTOLD, exact_rows
+from app.engine.exact import FLAT_RATE, UNDECIDED, exact_client_rows
 from app.engine.float_fast_path import flat_rows, layered_rows
 from app.engine.jit import inlined, kernel
 from app.engine.rules import MAX_STEPS
@@ -47,7 +47,7 @@ def most_positions(first: int, last: int, offsets: Int64) -> int:
     INT, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64_2D, FLOAT32_3D, FLOAT64_3D, INT64, INT64_2D,
     UINT8_2D, INT8_OUT, INT64_2D_OUT,
 )  # fmt: skip
-def estimate(  # noqa: PLR0913 -- columns
+def estimate_rows(  # noqa: PLR0913 -- columns
     first: int,
     last: int,
     offsets: Int64,
@@ -56,7 +56,7 @@ def estimate(  # noqa: PLR0913 -- columns
     loan: Int64,
     client_rate: Int64,
     price: Int64,
-    worth: Float64,
+    unit_value: Float64,
     rates: Float32,
     floors: Float64,
     policy: Int64,
@@ -66,32 +66,32 @@ def estimate(  # noqa: PLR0913 -- columns
     totals: Int64,
 ) -> int:
     """
-    Write the rows of the clients from `first` to `last` that estimates can tell; return how many are UNTOLD.
+    Write the rows of the clients from `first` to `last` that float64 decides; return how many are UNDECIDED.
 
     `rates` and `floors` are not read under a policy of one rate.
     """
-    status[first:last] = UNTOLD
+    status[first:last] = UNDECIDED
     if policy[FLAT_RATE] >= 0:
         flat_rows(
-            first, last, offsets, symbol_index, quantity, loan, client_rate, price, worth, policy[FLAT_RATE], status,
-            totals,
+            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit_value, policy[FLAT_RATE],
+            status, totals,
         )  # fmt: skip
     else:
         layered_rows(
-            first, last, offsets, symbol_index, quantity, loan, client_rate, price, worth, rates, floors, policy,
+            first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit_value, rates, floors, policy,
             concentration.astype(np.float64), steps_at, np.empty(most_positions(first, last, offsets)), status, totals,
         )  # fmt: skip
-    untold = 0
+    undecided = 0
     for c in range(first, last):
-        untold += status[c] == UNTOLD
-    return untold
+        undecided += status[c] == UNDECIDED
+    return undecided
 
 
 @kernel(
     VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, FLOAT64, INT64_3D, INT64, INT64_2D, INT8_OUT,
     INT64_2D_OUT, INT64_2D_OUT,
 )  # fmt: skip
-def complete(  # noqa: PLR0913 -- columns
+def complete_rows(  # noqa: PLR0913 -- columns
     first: int,
     last: int,
     offsets: Int64,
@@ -108,9 +108,9 @@ def complete(  # noqa: PLR0913 -- columns
     totals: Int64,
     lines: Int64,
 ) -> None:
-    """Write the rows of the clients that are UNTOLD, and, unless `lines` is empty, those of their positions."""
-    room = np.empty(most_positions(first, last, offsets), np.int64)
-    exact_rows(
+    """Write the rows of the clients that are UNDECIDED, and, unless `lines` is empty, those of their positions."""
+    scratch = np.empty(most_positions(first, last, offsets), np.int64)
+    exact_client_rows(
         first, last, offsets, symbol_index, quantity, loan, client_rate, price, unit, terms, policy, concentration,
-        room, np.empty((2, MAX_STEPS), np.int64), status, totals, lines,
+        scratch, np.empty((2, MAX_STEPS), np.int64), status, totals, lines,
     )  # fmt: skip

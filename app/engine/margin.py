@@ -1,4 +1,4 @@
-"""The margin report: what every client of a book has, owes and lacks."""
+"""The margin report: equity, requirement and shortfall of every client of a book."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,11 +13,11 @@ import numpy as np
 
 from app.engine.arrays import Bool, Float32, Float64, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
-from app.engine.exact import COMPLETE, FLAT_RATE, LINE_FIGURES, TOTALS, UNTOLD
-from app.engine.float_fast_path import ESTIMATE_WIDTH, fill_estimates, fill_worth
-from app.engine.kernel import complete, estimate
+from app.engine.exact import COMPLETE, FLAT_RATE, LINE_FIGURES, TOTALS, UNDECIDED
+from app.engine.float_fast_path import ESTIMATE_WIDTH, fill_estimates, fill_unit_values
+from app.engine.kernel import complete_rows, estimate_rows
 from app.engine.rules import MarginRules, PackedRules
-from app.engine.symbol_terms import CENTS_PER_UNIT, TERM_WIDTH, fill_terms
+from app.engine.symbol_terms import CENTS_PER_UNIT, symbol_terms
 
 PARALLEL_POSITIONS: Final = 100_000
 """Fewer positions than this are done sooner by the calling thread than handed out."""
@@ -80,7 +80,7 @@ class PositionReport:
         margin_requirement: (P,) cents, the greater of the two, 0 where neither asks.
         exchange_rate: (P,) share of the value that the layer asks, in 1e-4; -1 = it asks nothing.
         house_rate: (P,) likewise.
-        exchange_code: (P,) bits of `terms.BY_*`: the rules that gave the rate.
+        exchange_code: (P,) bits of `symbol_terms.BY_*`: the rules that gave the rate.
         house_code: (P,) likewise.
     """
 
@@ -100,11 +100,11 @@ def margin_report(
     """
     Compute value, equity, requirement and shortfall of every client.
 
-    A missing price spoils exactly the rows of its holders; it never counts as a price of 0.
+    A missing price leaves exactly the rows of its holders without figures; it never counts as a price of 0.
     Cost: O(P + S + C) time, ten columns of C rows, on `threads` threads (default: one a core) where the book is large.
     The result does not depend on them.
     """
-    return revalued(new_results(book), book, prices, instruments, rules, threads=threads)
+    return revalue_into(new_results(book), book, prices, instruments, rules, threads=threads)
 
 
 def position_report(
@@ -113,17 +113,17 @@ def position_report(
     """Compute the margin report together with the figures of every position, by the same arithmetic."""
     lines = np.empty((LINE_FIGURES, len(book.quantity)), np.int64)
     status, totals, _ = new_results(book)
-    report = revalued((status, totals, lines), book, prices, instruments, rules, threads=1)
+    report = revalue_into((status, totals, lines), book, prices, instruments, rules, threads=1)
     return report, PositionReport(*lines)
 
 
 def new_results(book: Book) -> Results:
-    """Return room for a margin report: (C,) status, (TOTALS, C) money, and no figures of positions."""
+    """Return memory for a margin report: (C,) status, (TOTALS, C) money, and no figures of positions."""
     clients = len(book.client_ids)
     return np.empty(clients, np.int8), np.empty((TOTALS, clients), np.int64), np.empty((0, 0), np.int64)
 
 
-def revalued(  # noqa: PLR0913 -- a report's inputs, its room and who waits for pieces of it
+def revalue_into(  # noqa: PLR0913 -- a report's inputs, its memory and a callback
     results: Results,
     book: Book,
     prices: Prices,
@@ -131,10 +131,10 @@ def revalued(  # noqa: PLR0913 -- a report's inputs, its room and who waits for 
     rules: MarginRules,
     *,
     threads: int | None,
-    done: Callable[[int, int], None] = lambda _first, _last: None,
+    on_piece: Callable[[int, int], None] = lambda _first, _last: None,
 ) -> MarginReport:
     """
-    Compute a margin report in the room that is given; a report that lay there before is overwritten.
+    Compute a margin report into the arrays given; a report that they held before is overwritten.
 
     Each piece of it is handed to `done(first, last)` by the thread that computed it, while it is still in the cache.
     """
@@ -144,16 +144,18 @@ def revalued(  # noqa: PLR0913 -- a report's inputs, its room and who waits for 
     price = usable_price(prices, packed)
     columns = (book.offsets, book.symbol_index, book.quantity, book.loan, book.client_rate, price)
     policy = (packed.numbers, packed.concentration)
-    terms = cache(lambda: symbol_terms(book, price, instruments, rules, packed))
-    unit = np.where(price > 0, price * CENTS_PER_UNIT, np.nan)
+    terms = cache(lambda: symbol_terms(book.symbols, price, instruments, rules, packed)[1])
+    exact = cache(lambda: (unit_values(price), terms()))  # seldom needed
     estimates = None if lines.size else symbol_estimates(price, terms, packed)
     if estimates is None:
-        status.fill(UNTOLD)
+        status.fill(UNDECIDED)
 
     def run(first: int, last: int) -> None:
-        if estimates is None or estimate(first, last, *columns, *estimates, *policy, packed.steps_at, status, totals):
-            complete(first, last, *columns, unit, terms(), *policy, status, totals, lines)
-        done(first, last)
+        if estimates is None or estimate_rows(
+            first, last, *columns, *estimates, *policy, packed.steps_at, status, totals
+        ):
+            complete_rows(first, last, *columns, *exact(), *policy, status, totals, lines)
+        on_piece(first, last)
 
     over_threads(run, book.offsets, threads)
     return MarginReport(status, *totals)
@@ -164,44 +166,26 @@ def usable_price(prices: Prices, packed: PackedRules) -> Int64:
     return prices.price if prices.usd_rate or not packed.in_dollars else np.zeros_like(prices.price)
 
 
-def symbol_terms(book: Book, price: Int64, instruments: Instruments, rules: MarginRules, packed: PackedRules) -> Int64:
-    """Return (S, 2, TERM_WIDTH) what the policy asks of each symbol at these prices, long and short."""
-    terms = np.empty((len(price), 2, TERM_WIDTH), np.int64)
-    own_long, own_short = own_rates(book.symbols, instruments.house_rate, rules)
-    kinds = (instruments.leverage, instruments.marginable, own_long, own_short, instruments.is_stock)
-    fill_terms(packed.layers, price, *kinds, terms)
-    return terms
+def unit_values(price: Int64) -> Float64:
+    """Return (S,) value in cents of a millionth of each symbol, for `exact`; NaN = price missing."""
+    return np.where(price > 0, price * CENTS_PER_UNIT, np.nan)
 
 
 def symbol_estimates(
     price: Int64, terms: Callable[[], Int64], packed: PackedRules
 ) -> tuple[Float64, Float32, Float64] | None:
     """
-    Return what estimates read of each symbol: its worth, rates and floors; None where nothing can be estimated.
+    Return what estimates read of each symbol: its unit value, rates and floors; None where nothing can be estimated.
 
-    Their shapes are (S, 2), (S, 2, ESTIMATE_WIDTH) and (S, 2, 2). A policy of one rate needs worths alone, no terms.
+    Their shapes are (S, 2), (S, 2, ESTIMATE_WIDTH) and (S, 2, 2). A policy of one rate needs unit values only.
     """
     symbols = len(price) if packed.numbers[FLAT_RATE] < 0 else 0
     rates, floors = np.empty((symbols, 2, ESTIMATE_WIDTH), np.float32), np.empty((symbols, 2, 2))
     if symbols and not fill_estimates(price, terms(), packed.numbers, packed.concentration, rates, floors):
         return None
-    worth = np.empty((len(price), 2))
-    fill_worth(price, worth)
-    return worth, rates, floors
-
-
-def own_rates(symbols: tuple[str, ...], house_rate: Int64, rules: MarginRules) -> tuple[Int64, Int64]:
-    """Return (S,) rates of long and short positions: the greater of the desk's and the policy's own."""
-    if not rules.symbol_rates:
-        return house_rate, house_rate
-    asks = rules.house is not None and rules.house.own_rates
-    own_long = house_rate.copy() if asks else np.full_like(house_rate, -1)
-    own_short = own_long.copy()
-    named = {rate.symbol: rate for rate in rules.symbol_rates}
-    for s, symbol in enumerate(symbols):
-        if rate := named.get(symbol):
-            own_long[s], own_short[s] = max(own_long[s], rate.long), max(own_short[s], rate.short)
-    return own_long, own_short
+    unit_value = np.empty((len(price), 2))
+    fill_unit_values(price, unit_value)
+    return unit_value, rates, floors
 
 
 def over_threads(run: Callable[[int, int], None], offsets: Int64, threads: int | None) -> None:

@@ -1,9 +1,9 @@
 """
-The distance to a boundary when all prices move together: one search down and one up for each client.
+Parallel shock: the distance to a boundary when all prices move by one factor, a search each way for each client.
 
 A range of factors is safe if the client's state cannot change in it. Out of a call that needs a lower bound of the
 excess, in a call an upper one, over all factors from `low` to `high`. By the most (or least) that rules ask in the
-range, see `moves`, every position's excess is monotone and concave in the factor, and two bounds hold:
+range, see `price_bounds`, every position's excess is monotone and concave in the factor, and two bounds hold:
 
 - exactly: the sum of each position's less (or greater) figure at the two ends;
 - up to twice the roundings: the less of the two sums at the ends (a concave function lies above its chord), or the
@@ -16,38 +16,38 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import BOOL, INT, INT32, INT64, INT64_2D, INT64_2D_OUT, INT64_3D, VOID, Bool, Int32, Int64
+from app.engine.arrays import INT, INT32, INT64, INT64_2D, INT64_2D_OUT, INT64_3D, VOID, Int32, Int64
 from app.engine.boundary_search import NOWHERE, search_for
 from app.engine.jit import inlined, kernel
-from app.engine.position_math import TOO_LARGE, concentrated, fill_limits, share_of
+from app.engine.position_math import TOO_LARGE, fill_limits, share_of, with_concentration
 from app.engine.price_bounds import (
-    CALM,
-    CALM_FLOOR,
-    CALM_FROM,
-    CALM_RATE,
-    CALM_TO,
+    CONSTANT_FLOOR,
+    CONSTANT_RATE,
+    CONSTANT_WIDTH,
     LEAST,
     MOST,
+    VALID_FROM,
+    VALID_TO,
     Holder,
     Market,
     Pair,
-    effective,
+    effective_terms,
     extreme_terms,
-    fill_calm,
+    fill_constant_terms,
     holder_of,
     moved_price,
-    need,
+    requirement_of,
     size_of,
 )
 from app.engine.rules import CONC_STEPS, MAX_STEPS, OUT_OF_REACH
 from app.engine.symbol_terms import CENTS_PER_UNIT, H_CODE
 from app.engine.units import MISSING, MONEY_LIMIT, PRICE_LIMIT, PRICE_SCALE, RATE_SCALE
 
-WHOLE: Final = PRICE_SCALE
+TODAY: Final = PRICE_SCALE
 """Today's prices as a factor: steps are counted in 1e-8 of them."""
-DROP_LIMIT: Final = WHOLE
+DROP_LIMIT: Final = TODAY
 """The largest drop: to nothing (that is, to the smallest price there is)."""
-RISE_LIMIT: Final = 10 * WHOLE
+RISE_LIMIT: Final = 10 * TODAY
 """The largest rise: to eleven times today's prices."""
 BEYOND: Final = 100 * TOO_LARGE
 """Sums stop at minus this; what a client has is far less, so the sign of a sum stays right."""
@@ -66,7 +66,7 @@ class Ends(NamedTuple):
     at_low: Int64
     at_high: Int64
     across: Int64
-    calm: Int64
+    constant_terms: Int64
 
 
 class Search(NamedTuple):
@@ -130,9 +130,9 @@ def range_rate(search: Search, k: int, side: int, rate: np.int64, code: np.int64
     """Return the most (in a call: the least) that concentration makes of a rate over the range."""
     ends, rule = search.ends, search.market.rule
     low, high = ends.sizes[0, k], ends.sizes[1, k]
-    at_low, _ = concentrated(rule, np.uint64(side), ends.at_low, low, rate, code)
-    at_high, _ = concentrated(rule, np.uint64(side), ends.at_high, high, rate, code)
-    across, _ = concentrated(rule, np.uint64(side), ends.across, low if search.in_call else high, rate, code)
+    at_low, _ = with_concentration(rule, np.uint64(side), ends.at_low, low, rate, code)
+    at_high, _ = with_concentration(rule, np.uint64(side), ends.at_high, high, rate, code)
+    across, _ = with_concentration(rule, np.uint64(side), ends.across, low if search.in_call else high, rate, code)
     return max(across, min(at_low, at_high)) if search.in_call else min(across, max(at_low, at_high))
 
 
@@ -146,7 +146,7 @@ def range_terms(search: Search, k: int) -> Pair:
     rate, floor = extreme_terms(market, s, side, 1, low, high, end)
     if holder.concentrates and rate >= 0:
         rate = range_rate(search, k, side, rate, market.terms[s, side, H_CODE])
-    return effective(holder, side, exchange, (rate, floor))
+    return effective_terms(holder, side, exchange, (rate, floor))
 
 
 @inlined
@@ -154,7 +154,7 @@ def linear_piece(low: np.int64, high: np.int64, quantity: np.int64, terms: Pair)
     """Return what the rule that binds at the low end, rate or amount a share, asks at both ends."""
     if terms[0] < 0:
         return np.int64(0), np.int64(0)
-    by_rate, by_share = share_of(low, terms[0]), need(np.int64(0), quantity, terms)
+    by_rate, by_share = share_of(low, terms[0]), requirement_of(np.int64(0), quantity, terms)
     return (by_rate, share_of(high, terms[0])) if by_rate >= by_share else (by_share, by_share)
 
 
@@ -176,21 +176,21 @@ def crossing(near: int, far: int, first: np.int64, second: np.int64, allowance: 
 @inlined
 def last_safe(search: Search, near: int, far: int, roundings: int) -> int:
     """Return `far` if the client's state is today's at every step from near to far (see the module), else a guess."""
-    one, other = WHOLE + search.direction * near, WHOLE + search.direction * far
+    one, other = TODAY + search.direction * near, TODAY + search.direction * far
     low, high = np.int64(min(one, other)), np.int64(max(one, other))
     quantities, prices, sizes = search.holder.quantity, search.ends.prices, search.ends.sizes
-    calm, in_call = search.ends.calm, search.in_call
+    constant_terms, in_call = search.ends.constant_terms, search.in_call
     fill_ends(search, low, high)
     if search.holder.concentrates:
         fill_range_limits(search, roundings)
     at_low = at_high = sharp = -search.holder.loan
     slack = 1.0
     for k in range(len(quantities)):
-        quantity, terms = quantities[k], (calm[CALM_RATE, k], calm[CALM_FLOOR, k])
-        if prices[0, k] < calm[CALM_FROM, k] or prices[1, k] >= calm[CALM_TO, k]:
+        quantity, terms = quantities[k], (constant_terms[CONSTANT_RATE, k], constant_terms[CONSTANT_FLOOR, k])
+        if prices[0, k] < constant_terms[VALID_FROM, k] or prices[1, k] >= constant_terms[VALID_TO, k]:
             terms = range_terms(search, k)
         small, large = sizes[0, k], sizes[1, k]
-        first, second = need(small, quantity, terms), need(large, quantity, terms)
+        first, second = requirement_of(small, quantity, terms), requirement_of(large, quantity, terms)
         value_low, value_high = (small, large) if quantity > 0 else (-small, -large)
         slack += (1 + max(terms[0], np.int64(0)) / RATE_SCALE) * rounding(quantity) + 0.5
         if in_call:
@@ -209,7 +209,7 @@ def last_safe(search: Search, near: int, far: int, roundings: int) -> int:
     return crossing(near, far, first, second, allowance)
 
 
-first_flip = search_for(last_safe)
+first_boundary = search_for(last_safe)
 
 
 @inlined
@@ -233,9 +233,9 @@ def fits(search: Search, rise: np.int64) -> bool:
     gross = np.int64(0)
     for k in range(len(search.holder.quantity)):
         base = search.market.price[search.holder.symbols[k]]
-        if base * ((WHOLE + rise) / WHOLE) >= PRICE_LIMIT:
+        if base * ((TODAY + rise) / TODAY) >= PRICE_LIMIT:
             return False
-        gross += size_of(search.holder.quantity[k], moved_price(base, WHOLE + rise))
+        gross += size_of(search.holder.quantity[k], moved_price(base, TODAY + rise))
         if gross >= MONEY_LIMIT:
             return False
     return True
@@ -247,14 +247,14 @@ def value_at(search: Search, step: int) -> np.int64:
     value = np.int64(0)
     for k in range(len(search.holder.quantity)):
         quantity = search.holder.quantity[k]
-        price = moved_price(search.market.price[search.holder.symbols[k]], np.int64(WHOLE + search.direction * step))
+        price = moved_price(search.market.price[search.holder.symbols[k]], np.int64(TODAY + search.direction * step))
         value += size_of(quantity, price) if quantity > 0 else -size_of(quantity, price)
     return value
 
 
 @kernel(
-    VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, INT64, INT64_3D, INT64, BOOL, INT64, INT64, INT64_3D,
-    INT64_2D, INT64, INT64_2D_OUT,
+    VOID, INT, INT, INT64, INT32, INT64, INT64, INT64, INT64, INT64, INT64_2D, INT64_3D, INT64_3D, INT64_2D,
+    INT64, INT64_2D_OUT,
 )  # fmt: skip
 def fill_distances(  # noqa: PLR0913 -- columns
     first: int,
@@ -266,23 +266,20 @@ def fill_distances(  # noqa: PLR0913 -- columns
     client_rate: Int64,
     excess: Int64,
     price: Int64,
+    traits: Int64,
     terms: Int64,
-    leverage: Int64,
-    marginable: Bool,
-    own_long: Int64,
-    own_short: Int64,
     layers: Int64,
     rule: Int64,
     numbers: Int64,
     results: Int64,
 ) -> None:
     """Write the distances of the clients from `first` to `last`; `excess` is MISSING where a client is not complete."""
-    market = Market(price, terms, leverage, marginable, own_long, own_short, layers, rule)
+    market = Market(price, traits, terms, layers, rule)
     most = np.int64(0)
     for c in range(first, last):
         most = max(most, offsets[c + 1] - offsets[c])
     scratch, limits = np.empty((2, 2, most), np.int64), np.empty((3, 2, MAX_STEPS), np.int64)
-    ends = Ends(scratch[0], scratch[1], limits[0], limits[1], limits[2], np.empty((CALM, most), np.int64))
+    ends = Ends(scratch[0], scratch[1], limits[0], limits[1], limits[2], np.empty((CONSTANT_WIDTH, most), np.int64))
     for c in range(first, last):
         results[DROP, c], results[RISE, c] = NOWHERE, NOWHERE
         results[DROP_VALUE, c], results[RISE_VALUE, c] = MISSING, MISSING
@@ -291,10 +288,10 @@ def fill_distances(  # noqa: PLR0913 -- columns
             continue
         holder = holder_of(symbol_index[i:j], quantity[i:j], loan[c], client_rate[c], numbers, rule)
         for k in range(j - i):
-            fill_calm(market, holder, k, ends.calm)
+            fill_constant_terms(market, holder, k, ends.constant_terms)
         for way in range(2):
             search = Search(market, holder, ends, 1 if way else -1, bool(excess[c] < 0))
-            step = first_flip(search, int(last_step(search)) if way else DROP_LIMIT)
+            step = first_boundary(search, int(last_step(search)) if way else DROP_LIMIT)
             results[RISE if way else DROP, c] = step
             if step != NOWHERE:
                 results[RISE_VALUE if way else DROP_VALUE, c] = value_at(search, step)

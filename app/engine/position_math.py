@@ -1,4 +1,4 @@
-"""The arithmetic of one position: its value and what each layer asks for it, in whole cents."""
+"""The arithmetic of one position: its value and each layer's requirement, in whole cents."""
 
 from typing import Final
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from app.engine.arrays import Int64
 from app.engine.jit import inlined
-from app.engine.rules import CONC_RATES, CONC_STEPS, MAX_STEPS, STOCKS_ONLY, STYLE, TOP, Style
-from app.engine.symbol_terms import BY_CONCENTRATION, CENTS_PER_UNIT, CONC_SHIFT, IS_STOCK
+from app.engine.rules import CONC_RATES, CONC_STEPS, DEBIT, MAX_STEPS, STOCKS_ONLY, STYLE, TOP, ClientRate, Style
+from app.engine.symbol_terms import BY_CLIENT_RATE, BY_CONCENTRATION, CENTS_PER_UNIT, CONC_SHIFT, IS_STOCK
 from app.engine.units import (
     MISSING,
     MONEY_LIMIT,
@@ -25,6 +25,9 @@ TOO_LARGE: Final = 2 * REQUIREMENT_LIMIT
 """Stands for every amount beyond it; the client's row is refused anyway."""
 ADDITIVE: Final = int(Style.ADDITIVE)
 GREATER_OF: Final = int(Style.GREATER_OF)
+NO_CONCENTRATION: Final = int(Style.NONE)
+REPLACES: Final = int(ClientRate.REPLACES)
+AT_LEAST: Final = int(ClientRate.AT_LEAST)
 
 
 @inlined
@@ -57,12 +60,38 @@ def share_of(value: np.int64, rate: np.int64) -> np.int64:
 
 
 @inlined
-def asked(value: np.int64, quantity: np.int64, rate: np.int64, floor: np.int64) -> np.int64:
+def layer_requirement(value: np.int64, quantity: np.int64, rate: np.int64, floor: np.int64) -> np.int64:
     """Return the greater of rate x value and floor x quantity, in cents; the quantity is taken without its sign."""
     amount = share_of(value, rate)
     if floor > 0:
         amount = max(amount, value_of(abs(quantity), floor, floor * CENTS_PER_UNIT))
     return amount
+
+
+@inlined
+def client_effect(client_rule: np.int64, own: np.int64) -> tuple[np.int64, np.int64]:
+    """Return the rate that replaces the house's terms and the least rate of longs, in 1e-4; -1 = there is none."""
+    replacing = own if client_rule == REPLACES else np.int64(-1)
+    least = own if client_rule == AT_LEAST else np.int64(-1)
+    return replacing, least
+
+
+@inlined
+def house_terms(
+    rate: np.int64, floor: np.int64, code: np.int64, side: int | np.uint64, replacing: np.int64, least: np.int64
+) -> tuple[np.int64, np.int64, np.int64]:
+    """Return rate (-1 = none), amount a share and code of the house, the client's own rate included."""
+    if replacing >= 0:
+        rate, floor, code = replacing, np.int64(0), np.int64(BY_CLIENT_RATE)
+    elif least > rate and side == 0:
+        rate, code = least, np.int64(BY_CLIENT_RATE)
+    return rate, floor, code
+
+
+@inlined
+def concentration_counts(rule: Int64, loan: np.int64, replacing: np.int64) -> bool:
+    """Return whether concentration may raise rates of a client: not without its debit, nor under a rate of its own."""
+    return bool(rule[0, STYLE] != NO_CONCENTRATION and loan >= rule[0, DEBIT] and replacing < 0)
 
 
 @inlined
@@ -73,7 +102,7 @@ def fill_limits(rule: Int64, side: int, total: np.int64, limits: Int64) -> None:
 
 
 @inlined
-def concentrated(
+def with_concentration(
     rule: Int64, side: np.uint64, limits: Int64, value: np.int64, rate: np.int64, code: np.int64
 ) -> tuple[np.int64, np.int64]:
     """Return rate and code of a position of this value, add-ons included."""

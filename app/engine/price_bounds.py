@@ -1,28 +1,35 @@
 """
-What a position asks while prices move: its price at a factor, and the most or least that rules ask between two prices.
+Bounds of a position's requirement while prices move: its price at a factor, and the extreme terms between two prices.
 
 Searches for a boundary rest on this: between two prices the true requirement lies between the one by the largest and
-the one by the smallest rate and amount a share that any rule asks there.
+the one by the smallest rate and amount a share that any rule has there.
 """
 
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from app.engine.arrays import Bool, Int32, Int64
-from app.engine.exact import AT_LEAST, CLIENT_RATE, NO_CONCENTRATION, REPLACES
+from app.engine.arrays import Int32, Int64
+from app.engine.exact import CLIENT_RATE
 from app.engine.jit import inlined
-from app.engine.position_math import asked, concentrated, value_of
-from app.engine.rules import COUNT, DEBIT, STEPS, STYLE
+from app.engine.position_math import (
+    client_effect,
+    concentration_counts,
+    house_terms,
+    layer_requirement,
+    value_of,
+    with_concentration,
+)
+from app.engine.rules import COUNT, STEPS
 from app.engine.symbol_terms import CENTS_PER_UNIT, H_CODE, H_FLOOR, H_RATE, TERM_WIDTH, X_FLOOR, X_RATE, side_terms
 from app.engine.units import PRICE_SCALE
 
 # Which end of a range of terms.
 MOST, LEAST = range(2)
 
-# Rows of calm terms, one column a position.
-CALM_RATE, CALM_FLOOR, CALM_FROM, CALM_TO = range(4)
-CALM: Final = 4
+# Rows of constant terms, one column a position: rate and amount a share, and the prices between which they hold.
+CONSTANT_RATE, CONSTANT_FLOOR, VALID_FROM, VALID_TO = range(4)
+CONSTANT_WIDTH: Final = 4
 ANY_PRICE: Final = np.iinfo(np.int64).max
 
 LAYER_WIDTH: Final = TERM_WIDTH // 2
@@ -30,14 +37,11 @@ Pair = tuple[np.int64, np.int64]
 
 
 class Market(NamedTuple):
-    """What is known of each symbol, and the policy; see `Prices`, `Instruments` and `PackedRules`."""
+    """What is known of each symbol, and the policy; see `Prices`, `symbol_terms` and `PackedRules`."""
 
     price: Int64
+    traits: Int64
     terms: Int64
-    leverage: Int64
-    marginable: Bool
-    own_long: Int64
-    own_short: Int64
     layers: Int64
     rule: Int64
 
@@ -56,10 +60,8 @@ class Holder(NamedTuple):
 @inlined
 def holder_of(symbols: Int32, quantity: Int64, loan: np.int64, own: np.int64, numbers: Int64, rule: Int64) -> Holder:
     """Return a client with what its own rate and its loan make of the policy."""
-    replacing = own if numbers[CLIENT_RATE] == REPLACES else np.int64(-1)
-    least = own if numbers[CLIENT_RATE] == AT_LEAST else np.int64(-1)
-    concentrates = rule[0, STYLE] != NO_CONCENTRATION and loan >= rule[0, DEBIT] and replacing < 0
-    return Holder(symbols, quantity, loan, replacing, least, bool(concentrates))
+    replacing, least = client_effect(numbers[CLIENT_RATE], own)
+    return Holder(symbols, quantity, loan, replacing, least, concentration_counts(rule, loan, replacing))
 
 
 @inlined
@@ -85,38 +87,32 @@ def extreme_terms(  # noqa: PLR0913 -- a range of prices, and which end of the r
     if row[COUNT] == 0:  # they do not depend on the price
         at = layer * LAYER_WIDTH
         return market.terms[symbol, side, at], market.terms[symbol, side, at + 1]
-    own = market.own_short[symbol] if side else market.own_long[symbol]
-    factor, marginable = abs(market.leverage[symbol]), market.marginable[symbol]
-    rate, floor, _ = side_terms(row, low, factor, own, marginable)
+    rate, floor, _ = side_terms(row, low, market.traits, symbol, side)
     for k in range(row[COUNT]):
         bound = row[STEPS + k]
         if low < bound <= high:  # at the bound the next step begins
-            other, amount, _ = side_terms(row, bound, factor, own, marginable)
+            other, amount, _ = side_terms(row, bound, market.traits, symbol, side)
             rate = max(rate, other) if end == MOST else min(rate, other)
             floor = max(floor, amount) if end == MOST else min(floor, amount)
     return np.int64(rate), np.int64(floor)
 
 
 @inlined
-def effective(holder: Holder, side: int, exchange: Pair, house: Pair) -> Pair:
+def effective_terms(holder: Holder, side: int, exchange: Pair, house: Pair) -> Pair:
     """
-    Return the rate (-1: nothing is asked) and amount a share of both layers together, the client's own rate included.
+    Return the rate (-1: no requirement) and amount a share of both layers in one, the client's own rate included.
 
     The greater of two requirements for one position is that of the greater rate and the greater amount a share, since
     rounding keeps order.
     """
-    rate, floor = house
-    if holder.replacing >= 0:
-        rate, floor = holder.replacing, np.int64(0)
-    elif side == 0:
-        rate = max(rate, holder.least)
+    rate, floor, _ = house_terms(house[0], house[1], np.int64(0), side, holder.replacing, holder.least)
     return max(rate, exchange[0]), max(floor, exchange[1])
 
 
 @inlined
-def fill_calm(market: Market, holder: Holder, k: int, calm: Int64) -> None:
+def fill_constant_terms(market: Market, holder: Holder, k: int, constant_terms: Int64) -> None:
     """
-    Write a position's effective terms today, and the prices from which up to which they hold: four numbers.
+    Write a position's effective terms today, and the range of prices over which they are constant: four numbers.
 
     Where concentration may change them they hold at no price.
     """
@@ -133,23 +129,28 @@ def fill_calm(market: Market, holder: Holder, k: int, calm: Int64) -> None:
                 until = min(until, bound)
     if holder.concentrates and row[H_RATE] >= 0:
         since = until
-    rate, floor = effective(holder, side, (row[X_RATE], row[X_FLOOR]), (row[H_RATE], row[H_FLOOR]))
-    calm[CALM_RATE, k], calm[CALM_FLOOR, k], calm[CALM_FROM, k], calm[CALM_TO, k] = rate, floor, since, until
+    rate, floor = effective_terms(holder, side, (row[X_RATE], row[X_FLOOR]), (row[H_RATE], row[H_FLOOR]))
+    (
+        constant_terms[CONSTANT_RATE, k],
+        constant_terms[CONSTANT_FLOOR, k],
+        constant_terms[VALID_FROM, k],
+        constant_terms[VALID_TO, k],
+    ) = rate, floor, since, until
 
 
 @inlined
-def need(value: np.int64, quantity: np.int64, terms: Pair) -> np.int64:
-    """Return what a position of this size asks by these terms, in cents."""
-    return asked(value, quantity, terms[0], terms[1]) if terms[0] >= 0 else np.int64(0)
+def requirement_of(value: np.int64, quantity: np.int64, terms: Pair) -> np.int64:
+    """Return the requirement in cents of a position of this size by these terms."""
+    return layer_requirement(value, quantity, terms[0], terms[1]) if terms[0] >= 0 else np.int64(0)
 
 
 @inlined
-def need_today(market: Market, holder: Holder, k: int, value: np.int64, limits: Int64) -> np.int64:
-    """Return what position k asks at today's terms, if its size is `value` and the concentration limits are these."""
+def requirement_today(market: Market, holder: Holder, k: int, value: np.int64, limits: Int64) -> np.int64:
+    """Return the requirement of position k at today's terms, given its size `value` and the concentration limits."""
     s, side = holder.symbols[k], 1 if holder.quantity[k] < 0 else 0
     row = market.terms[s, side]
     rate = row[H_RATE]
     if holder.concentrates and rate >= 0:
-        rate, _ = concentrated(market.rule, np.uint64(side), limits, value, rate, row[H_CODE])
-    terms = effective(holder, side, (row[X_RATE], row[X_FLOOR]), (rate, row[H_FLOOR]))
-    return need(value, holder.quantity[k], terms)
+        rate, _ = with_concentration(market.rule, np.uint64(side), limits, value, rate, row[H_CODE])
+    terms = effective_terms(holder, side, (row[X_RATE], row[X_FLOOR]), (rate, row[H_FLOOR]))
+    return requirement_of(value, holder.quantity[k], terms)

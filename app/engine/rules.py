@@ -1,12 +1,12 @@
 """
-What a policy asks, as pure numbers, and their packed form that the kernels read.
+A policy's requirements as pure numbers, and their packed form that the kernels read.
 
 Rates, shares and leverage are counted in 1e-4; dollar amounts a share in 1e-8 of a US dollar. Names, versions and
 sources of rules are the policy's affair.
 """
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Final
 
@@ -26,7 +26,7 @@ SHORT_CAP: Final = 18 * RATE_SCALE
 RATE, FLOOR, CAP, LEVERAGE, NOT_MARGINABLE, OWN_RATES, COUNT, STEPS = range(8)
 SIDE_WIDTH: Final = STEPS + 3 * MAX_STEPS
 OUT_OF_REACH: Final = RATE_SCALE + 1
-"""A share that no position has; it stands where there is no step."""
+"""A share that no position has: where there is no step."""
 # Columns of a packed side of a concentration rule: shares of the steps, then a 0 for "no step" and their rates.
 STYLE, DEBIT, STOCKS_ONLY, TOP, CONC_STEPS = range(5)
 CONC_RATES: Final = CONC_STEPS + MAX_STEPS
@@ -38,7 +38,7 @@ class ClientRate(IntEnum):
 
     IGNORED = 0
     REPLACES = 1
-    """It stands in place of everything that the layer asks, longs and shorts."""
+    """It replaces every requirement of the layer, for longs and shorts."""
     AT_LEAST = 2
     """The layer asks at least that share of every long position."""
 
@@ -111,7 +111,7 @@ class Concentration:
     """
     What the house layer asks more of a large share of the long or of the short portfolio.
 
-    `minimum_debit` is in US cents: below that loan nothing is asked; None = whatever the loan.
+    `minimum_debit` is in US cents: below that loan there is no add-on; None = at any loan.
     """
 
     style: Style
@@ -187,7 +187,8 @@ class MarginRules:
     @property
     def flat_rate(self) -> int:
         """The one rate of a policy that asks the same share of every position, whatever it is; -1 = there is none."""
-        if self.exchange or self.concentration or self.symbol_rates or self.house is None:
+        others = (getattr(self, rule.name) for rule in fields(self) if rule.compare and rule.name != "house")
+        if self.house is None or any(others):
             return -1
         side = self.house.long
         if side is None or side.per_share or side.steps or side != self.house.short:
@@ -247,7 +248,3 @@ def _steps_at(rule: Concentration | None) -> UInt8:
     shares = np.arange(RATE_SCALE + 1)
     held = [np.searchsorted([step.share for step in steps], shares, side="right") for steps in sides]
     return np.array(held, np.uint8)
-
-
-FLAT_25: Final = MarginRules(house=Layer(long=Side(2500), short=Side(2500), client_rate=ClientRate.REPLACES))
-"""A quarter of every position's value, or the client's own rate instead: the service's default."""

@@ -41,17 +41,17 @@ def sale_that_cures(
     """
     market = Market(prices, instruments, rules)
     order = _most_relief_first(lines)
-    whole = _closed_until_cured(book, market, order, lines.market_value)
-    if whole is None:
+    closed = _closed_until_cured(book, market, order, lines.market_value)
+    if closed is None:
         return None
-    before = order[:whole]
-    kept, sizes = order[whole:], np.abs(lines.market_value)
+    before = order[:closed]
+    kept, sizes = order[closed:], np.abs(lines.market_value)
     rest = _rest(book, kept, int(book.loan[0] - lines.market_value[before].sum()))
     return int(sizes[before].sum()) + _part_that_cures(rest, market, int(sizes[kept[0]]))
 
 
 def _most_relief_first(lines: PositionReport) -> Int64:
-    """Return the positions by requirement per dollar of value, the greatest first; a worthless one stands first."""
+    """Return the positions by requirement per dollar of value, the greatest first; a worthless one comes first."""
     value = np.abs(lines.market_value)
     ratio = np.divide(lines.margin_requirement, value, out=np.full(len(value), np.inf), where=value > 0)
     return np.argsort(-ratio, kind="stable")
@@ -69,7 +69,7 @@ def _rest(book: Book, kept: Int64, loan: int) -> Book:
 
 
 def _closed_until_cured(book: Book, market: Market, order: Int64, value: Int64) -> int | None:
-    """Return how many positions can be closed whole before the one whose closing cures; None = none does."""
+    """Return how many positions can be closed entirely before the one whose closing cures; None = none does."""
     loans = book.loan[0] - np.cumsum(value[order])
     too_large = np.flatnonzero(np.abs(loans) >= MONEY_LIMIT)
     for first, last in _pieces(len(order), int(too_large[0]) if len(too_large) else len(order)):

@@ -11,9 +11,9 @@ from numba import types
 from app.engine.arrays import INT8, INT64, Int8, Int64
 from app.engine.book import Book, Instruments, Prices
 from app.engine.exact import COMPLETE, EQUITY, SHORTFALL
-from app.engine.exact_sum import HALF_BITS, LOW, whole
+from app.engine.exact_sum import HALF_BITS, LOW, join_sum
 from app.engine.jit import kernel
-from app.engine.margin import MarginReport, margin_report, new_results, revalued
+from app.engine.margin import MarginReport, margin_report, new_results, revalue_into
 from app.engine.rules import MarginRules
 from app.engine.units import PRICE_LIMIT, RATE_SCALE
 
@@ -31,7 +31,7 @@ class Rung:
 @dataclass(frozen=True, slots=True)
 class BookRung:
     """
-    What a shock does to the whole book.
+    Figures of the whole book at one shock.
 
     Attributes:
         shock: a fraction of today's price in 1e-4.
@@ -91,15 +91,15 @@ def book_ladder(  # noqa: PLR0913 -- a report's inputs and the shocks
     threads: int | None = None,
 ) -> list[BookRung]:
     """Return what each shock does to the whole book: a revaluation each, in the same memory."""
-    rungs, room = [], new_results(book)
+    rungs, results = [], new_results(book)
     for shock in shocks:
         moved = shocked(prices, shock, symbol=symbol)
         pieces: list[tuple[int, ...]] = []
-        status, totals, _ = room
+        status, totals, _ = results
         add = partial(_add_piece, status, totals[EQUITY], totals[SHORTFALL], pieces)
-        revalued(room, book, moved, instruments, rules, threads=threads, done=add)
+        revalue_into(results, book, moved, instruments, rules, threads=threads, on_piece=add)
         calls, incomplete, short_high, short_low, loss_high, loss_low = map(sum, zip(*pieces, strict=True))
-        rungs.append(BookRung(shock, calls, whole(short_high, short_low), whole(loss_high, loss_low), incomplete))
+        rungs.append(BookRung(shock, calls, join_sum(short_high, short_low), join_sum(loss_high, loss_low), incomplete))
     return rungs
 
 
@@ -112,7 +112,7 @@ def _add_piece(
 
 @kernel(types.UniTuple(types.int64, BOOK_SUMS), INT8, INT64, INT64)  # type: ignore[no-untyped-call] # numba has no types
 def add_up(status: Int8, equity: Int64, shortfall: Int64) -> tuple[int, ...]:
-    """Return calls, incomplete clients, and the upper and lower halves of shortfalls and of unsecured losses."""
+    """Return calls, incomplete clients, and the upper and lower 32 bits of shortfalls and of unsecured losses."""
     calls = incomplete = short_high = short_low = loss_high = loss_low = 0
     for c in range(len(status)):  # without a branch, so that it is done for several clients at a time
         complete = status[c] == COMPLETE
@@ -134,7 +134,7 @@ def unsecured_loss(report: MarginReport) -> Int64:
 
 def _moved(price: Int64, factor: int) -> Int64:
     """Return price x factor / 10,000, split so that no product leaves 64 bits."""
-    whole, part = np.divmod(price, RATE_SCALE)
-    ceiling = PRICE_LIMIT // factor + 1  # from here on, whole x factor exceeds the largest price
-    moved = np.minimum(whole, ceiling) * factor + (part * factor + RATE_SCALE // 2) // RATE_SCALE
+    quotient, part = np.divmod(price, RATE_SCALE)
+    ceiling = PRICE_LIMIT // factor + 1  # from here on, quotient x factor exceeds the largest price
+    moved = np.minimum(quotient, ceiling) * factor + (part * factor + RATE_SCALE // 2) // RATE_SCALE
     return np.where(price == 0, 0, np.clip(moved, 1, PRICE_LIMIT))

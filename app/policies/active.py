@@ -18,7 +18,7 @@ class PolicyName:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ActivePolicy:
-    """What is asked of clients, and why; make it with `of`."""
+    """The requirements and their sources; make it with `of`."""
 
     form: Policy
     rules: MarginRules

@@ -106,11 +106,11 @@ def _own(form: Exchange, position: PositionExplanation) -> tuple[Rule, int]:
     """Return the rule of the rate that is the symbol's own: the policy's, unless the desk's is greater."""
     assert isinstance(form, House), "only the house has such rates"
     named = form.symbols.get(position.symbol)
-    asked = -1 if named is None else scaled(named.long if position.quantity > 0 else named.short, RATE_SCALE)
+    own = -1 if named is None else scaled(named.long if position.quantity > 0 else named.short, RATE_SCALE)
     desk = position.instrument_rate if form.own_rates and position.instrument_rate is not None else -1
-    rule = named if asked >= desk else form.own_rates
+    rule = named if own >= desk else form.own_rates
     assert rule, "the code says so"
-    return rule, max(asked, desk)
+    return rule, max(own, desk)
 
 
 def _floor(form: Exchange, position: PositionExplanation, line: LayerLine, usd_rate: int) -> int:

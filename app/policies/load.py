@@ -1,4 +1,4 @@
-"""Policies by name, from a file, or from a request."""
+"""Policies by name or from a file."""
 
 import tomllib
 from collections.abc import Mapping
@@ -41,16 +41,6 @@ def load_policy(name_or_path: str) -> Policy:
     return builtin_policy(name_or_path) if name_or_path in BUILTIN_POLICIES else _read(Path(name_or_path))
 
 
-def parse_policy(mapping: Mapping[str, object]) -> Policy:
-    """
-    Return the policy that a request spells out.
-
-    Raises:
-        PolicyError: it makes no sense.
-    """
-    return _parse(mapping, "The policy")
-
-
 def _read(path: Path) -> Policy:
     try:
         mapping = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
@@ -59,10 +49,16 @@ def _read(path: Path) -> Policy:
         raise PolicyError(f"The policy {str(path)!r} is neither built in ({built_in}) nor a readable file.") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise PolicyError(f"The policy file {str(path)!r} is not TOML: {error}") from error
-    return _parse(mapping, f"The policy file {str(path)!r}")
+    return read_policy(mapping, f"The policy file {str(path)!r}")
 
 
-def _parse(mapping: Mapping[str, object], what: str) -> Policy:
+def read_policy(mapping: Mapping[str, object], what: str) -> Policy:
+    """
+    Return the policy that a mapping spells out; `what` names it in an error.
+
+    Raises:
+        PolicyError: it makes no sense.
+    """
     try:
         return Policy.model_validate(mapping)
     except ValidationError as error:

@@ -9,10 +9,10 @@ from app.engine.margin import margin_report
 from app.engine.quotes import Quotes
 from app.engine.rules import MarginRules
 from app.engine.units import PRICE_SCALE
-from app.policies.load import parse_policy
 from app.policies.translate import margin_rules
 from tests.engine import boundaries
 from tests.engine.boundaries import World
+from tests.engine.build import parse_policy
 from tests.engine.one import FINRA, FLAT
 
 

@@ -11,10 +11,10 @@ from app.engine.distance import distances
 from app.engine.margin import margin_report
 from app.engine.rules import Concentration, Layer, MarginRules, ShareStep, Side, Style
 from app.engine.units import PRICE_SCALE
-from app.policies.load import parse_policy
 from app.policies.translate import margin_rules
 from tests.engine import boundaries
 from tests.engine.boundaries import WHOLE, check_distances, check_triggers
+from tests.engine.build import parse_policy
 from tests.engine.one import FINRA, FLAT, columns, explained
 from tests.engine.ordinary import POLICIES, ordinary_world, rule
 
@@ -22,9 +22,9 @@ BOOKS = int(os.getenv("RISK_TEST_BOOKS", "300"))  # noqa: TID251 -- how long to 
 
 
 def test_random_books_flip_where_their_boundaries_say_and_not_before() -> None:
-    found, turns = boundaries.check(BOOKS)
+    found, triggers = boundaries.check(BOOKS)
 
-    assert (found > BOOKS // 10, turns > BOOKS // 4) == (True, True)
+    assert (found > BOOKS // 10, triggers > BOOKS // 4) == (True, True)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -15,9 +15,10 @@ from app.engine.quotes import Quotes
 from app.engine.units import NOT_ASKED
 from app.policies.describe import rule_lines
 from app.policies.form import Policy
-from app.policies.load import builtin_policy, parse_policy
+from app.policies.load import builtin_policy
 from app.policies.translate import margin_rules
 from tests.engine.boundaries import make_world
+from tests.engine.build import parse_policy
 from tests.engine.one import FINRA, FLAT, columns, explained
 from tests.engine.test_cures import one_of
 from tests.engine.worlds import random_policy

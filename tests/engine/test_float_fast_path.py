@@ -12,8 +12,9 @@ from app.engine.book import Book, Instruments, Prices
 from app.engine.exact import COMPLETE, OVER_LIMIT
 from app.engine.float_fast_path import ABOVE_CENTS, LIMIT
 from app.engine.margin import margin_report
-from app.engine.rules import FLAT_25, ClientRate, Concentration, Layer, MarginRules, ShareStep, Side, Style
+from app.engine.rules import ClientRate, Concentration, Layer, MarginRules, ShareStep, Side, Style
 from app.engine.units import MISSING, NOT_ASKED, PRICE_SCALE, QUANTITY_LIMIT, QUANTITY_SCALE, RATE_SCALE, divide, scaled
+from tests.engine.build import FLAT_25
 
 CENT = PRICE_SCALE // 100
 AT_LEAST = MarginRules(house=Layer(long=Side(0), client_rate=ClientRate.AT_LEAST))

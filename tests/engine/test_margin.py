@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from app.engine.book import Book, Instruments, Prices
 from app.engine.exact import COMPLETE, OVER_LIMIT, UNPRICED
 from app.engine.margin import MarginReport, margin_report, position_report
-from app.engine.rules import FLAT_25, MarginRules
+from app.engine.rules import MarginRules
 from app.engine.units import MISSING, NOT_ASKED, PRICE_LIMIT, QUANTITY_LIMIT
 from app.policies.load import builtin_policy
 from app.policies.translate import margin_rules
+from tests.engine.build import FLAT_25
 
 FINRA = margin_rules(builtin_policy("finra_4210"))
 

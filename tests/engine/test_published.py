@@ -7,9 +7,9 @@ import pytest
 from app.engine.margin import MarginReport, margin_report
 from app.engine.rules import MarginRules
 from app.engine.stress import ladder, shocked
-from app.policies.load import builtin_policy, parse_policy
+from app.policies.load import builtin_policy
 from app.policies.translate import margin_rules
-from tests.engine.build import build_book, build_instruments, build_prices
+from tests.engine.build import build_book, build_instruments, build_prices, parse_policy
 from tests.engine.oracle import Account, Listed
 
 FLAT = margin_rules(builtin_policy("flat"))

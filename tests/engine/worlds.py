@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 
 from app.policies.form import Policy
-from app.policies.load import builtin_policy, parse_policy
+from app.policies.load import builtin_policy
+from tests.engine.build import parse_policy
 from tests.engine.oracle import Account, Listed, rounded
 
 Table = dict[str, Any]

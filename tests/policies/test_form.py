@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from app.core.errors import InvalidInputError
-from app.engine.rules import FLAT_25
 from app.policies.form import rules_in
-from app.policies.load import BUILTIN_POLICIES, PolicyError, builtin_policy, load_policy, parse_policy
+from app.policies.load import BUILTIN_POLICIES, PolicyError, builtin_policy, load_policy
 from app.policies.translate import margin_rules
+from tests.engine.build import FLAT_25, parse_policy
 
 
 def rule(name: str, **numbers: object) -> dict[str, object]:
