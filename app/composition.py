@@ -16,7 +16,7 @@ from app.auth.login_limits import LoginLimits
 from app.auth.secret_files import load_or_create_secret
 from app.auth.service import Auth
 from app.book.live_book import LiveBook
-from app.book.valuation import Valuation
+from app.book.valuation import ValuationRules
 from app.clients import routes as clients
 from app.core.executor import DaemonExecutor
 from app.core.tasks import on_stop, running
@@ -105,7 +105,7 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
         rules=app.state.policy.rules, base_currency=settings.base_currency, seconds=settings.request_seconds
     )
     app.state.book = LiveBook(
-        Valuation(app.state.policy, settings.warning_cushion), base_currency=settings.base_currency
+        ValuationRules(app.state.policy, settings.warning_cushion), base_currency=settings.base_currency
     )
     secret = secret_key(settings)
     app.state.fingerprints = Fingerprints(secret)

@@ -39,6 +39,12 @@ class Sort(StrEnum):
 
 #: Codes in a column of states.
 CODES: Final = {state: code for code, state in enumerate(State)}
+_STATES: Final = tuple(State)
+
+
+def state_of(code: np.int8) -> State:
+    """Return the state that a code of `CODES` is for."""
+    return _STATES[code]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.book.book_loader import index_of
 from app.book.live_book import LiveBook, Update
-from app.book.valuation import BookSource, Valued
+from app.book.valuation import BookSource, BookValuation
 from app.events import live_figures as figures
 from app.events.live_figures import Difference
 from app.events.subscription import Subscription
@@ -29,12 +29,12 @@ class Ticker:
         self._book = book
         self._currency = currency
         #: The book as it was told.
-        self._told: Valued | None = None
+        self._told: BookValuation | None = None
         #: Clients that were valued again since then; None = all.
         self._touched: list[NDArray[np.int64]] | None = None
         self._snapshots: dict[Filter, list[StreamEvent]] = {}
         #: Weakly, so that a later book can be made in its memory.
-        self._snapshots_of: Callable[[], Valued | None] = lambda: None
+        self._snapshots_of: Callable[[], BookValuation | None] = lambda: None
         self._listens = isinstance(book, LiveBook)
         if isinstance(book, LiveBook):
             book.listen(self._updated)
@@ -76,7 +76,7 @@ class Ticker:
             self._touched.append(update.after.holdings.book.client_ids[update.rows])
 
     def _offer(
-        self, before: Valued, found: Difference, by_client: Mapping[int | None, Collection[Subscription]]
+        self, before: BookValuation, found: Difference, by_client: Mapping[int | None, Collection[Subscription]]
     ) -> None:
         """Offer figures to those who follow every client, and to those who follow one."""
         at, after = datetime.now(UTC), found.after

@@ -8,7 +8,7 @@ import pytest
 from app.auth.sessions import Session
 from app.auth.types import Caller, Role
 from app.book.types import Holdings
-from app.book.valuation import Valuation, Valued, value
+from app.book.valuation import BookValuation, ValuationRules, value_book
 from app.engine.book import Book, Instruments, Prices
 from app.events import live_figures as figures
 from app.events.subscription import Subscription
@@ -121,7 +121,7 @@ def _ids(batch: list[StreamEvent] | None) -> list[int | None]:
     return [event.id for event in batch]
 
 
-def _valued(holdings: dict[int, int], *, price: int, loans: list[int] | None = None) -> Valued:
+def _valued(holdings: dict[int, int], *, price: int, loans: list[int] | None = None) -> BookValuation:
     """Return a book of clients by id with units of one stock; price and loans in dollars."""
     count = len(holdings)
     book = Book(
@@ -135,4 +135,4 @@ def _valued(holdings: dict[int, int], *, price: int, loans: list[int] | None = N
     )
     prices = Prices(np.array([price * 10**8], np.int64))
     policy = ActivePolicy.of(builtin_policy("flat"))
-    return value(Holdings(book, prices, Instruments.plain(1)), Valuation(policy, warning_cushion=0.05))
+    return value_book(Holdings(book, prices, Instruments.plain(1)), ValuationRules(policy, warning_cushion=0.05))
