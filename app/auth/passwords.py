@@ -38,7 +38,7 @@ class PasswordHasher:
             argon2__parallelism=_LANES,
         )
         self._dummy_hash = _dummy_hash()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._semaphore = asyncio.Semaphore(_AT_ONCE)
         self._asking = 0
 
     @asynccontextmanager
@@ -53,7 +53,7 @@ class PasswordHasher:
             raise UnavailableError("Too many passwords are being checked. Try again shortly.")
         self._asking += 1
         try:
-            async with self._turns:
+            async with self._semaphore:
                 yield
         finally:
             self._asking -= 1

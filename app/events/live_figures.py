@@ -19,7 +19,7 @@ MOST_MARGINS: Final = 200
 MOST_PRICES: Final = 500
 
 #: Columns that say, with the loan, everything about a client's figures.
-_TOLD: Final = ("status", "portfolio_value", "net_equity", "margin_requirement")
+_COMPARED: Final = ("status", "portfolio_value", "net_equity", "margin_requirement")
 _CENTS: Final = 100
 
 
@@ -53,7 +53,7 @@ def difference(
     at, kept = at[same], rows[same]
     unchanged = before.states[at] == after.states[kept]
     unchanged &= before.holdings.book.loan[at] == after.holdings.book.loan[kept]
-    for name in _TOLD:
+    for name in _COMPARED:
         unchanged &= getattr(before.report, name)[at] == getattr(after.report, name)[kept]
     same[same] = unchanged
     return Difference(after, rows[~same], _moved(before, after))

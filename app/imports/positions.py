@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
-from app.imports.steps import LOCK_CLIENTS, Check, Steps, once
+from app.imports.steps import LOCK_CLIENTS, Check, Steps, unique
 from app.positions.service import GROSS_VALUE_LIMIT
 
 _RESOLVE: Final = """
@@ -26,7 +26,7 @@ _EXISTS: Final = Check(
     "clientId",
     "No client {value}.",
 )
-_ONCE: Final = once("client_id", "symbol", column="symbol")
+_UNIQUE: Final = unique("client_id", "symbol", column="symbol")
 #: A sum must be what a position, and a JSON number, carries.
 _ADDS_UP: Final = Check(
     """
@@ -65,7 +65,7 @@ _MERGE: Final = (
     """,
 )
 _KEEP: Final = "delete from import_row r using position p where p.client_id = r.client_id and p.symbol = r.symbol"
-_TALLY: Final = """
+_COUNTS: Final = """
 select count(*) filter (where p.id is null) as created, count(p.id) as updated
 from import_row r left join position p on p.client_id = r.client_id and p.symbol = r.symbol
 """
@@ -116,11 +116,11 @@ def steps(columns: Collection[str], *, base_currency: str, adds_up: bool) -> Ste
         """,
         resolve=[_RESOLVE] if by_name else [],
         lock=[LOCK_CLIENTS.format(id="client_id")],
-        checks=[*([_NAMED] if by_name else []), _EXISTS, _ADDS_UP if adds_up else _ONCE],
+        checks=[*([_NAMED] if by_name else []), _EXISTS, _ADDS_UP if adds_up else _UNIQUE],
         merge=_MERGE if adds_up else (),
         keep={"keep": _KEEP, "update": f"{_KEEP} and p.quantity = r.quantity and p.cost_basis = r.cost_basis"},
         last_checks=[too_large],
-        tally=_TALLY,
+        count=_COUNTS,
         update=[_UPDATE],
         create=[_CREATE],
         touched="select distinct client_id as touched from import_row",

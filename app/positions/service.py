@@ -15,7 +15,7 @@ from app.core.errors import Fault, InvalidInputError, NotFoundError
 from app.core.preconditions import Check, anything
 from app.core.symbols import is_fx_symbol, normalise_symbol
 from app.database import sql
-from app.database.batch_loader import SharedReads
+from app.database.batch_loader import BatchLoader
 from app.database.sql import Connection
 from app.models import Position
 
@@ -42,10 +42,10 @@ class PositionRecord(TypedDict):
 
 
 #: Where the requests of a process for positions wait.
-PositionReads = SharedReads[int, list[PositionRecord]]
+PositionLoader = BatchLoader[int, list[PositionRecord]]
 
 
-async def list_positions(client_id: int, *, caller: Caller, reads: PositionReads) -> list[PositionRecord]:
+async def list_positions(client_id: int, *, caller: Caller, loader: PositionLoader) -> list[PositionRecord]:
     """
     Return a client's positions by symbol.
 
@@ -53,7 +53,7 @@ async def list_positions(client_id: int, *, caller: Caller, reads: PositionReads
         NotFoundError: there is no such client, or the caller may not see it.
     """
     caller.check_client(client_id)
-    return await reads.read(client_id)
+    return await loader.load(client_id)
 
 
 async def load_positions(

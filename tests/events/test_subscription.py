@@ -12,7 +12,7 @@ from app.book.valuation import BookValuation, ValuationRules, value_book
 from app.engine.book import Book, Instruments, Prices
 from app.events import live_figures as figures
 from app.events.subscription import Subscription
-from app.events.types import Ending, Filter, Kind, StreamEvent, Wish
+from app.events.types import Ending, Filter, Kind, StreamEvent, SubscriptionRequest
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
 
@@ -22,7 +22,7 @@ _AT = datetime(2026, 1, 31, tzinfo=UTC)
 
 @pytest.fixture
 def subscription() -> Subscription:
-    return Subscription(Wish(session=_SESSION, filter=Filter(client_id=1)), queue_size=3)
+    return Subscription(SubscriptionRequest(session=_SESSION, filter=Filter(client_id=1)), queue_size=3)
 
 
 async def test_events_come_in_order_and_only_those_that_are_wanted(subscription: Subscription) -> None:
