@@ -1,11 +1,11 @@
 """The change feed of the book: what was committed since a watermark, read from the rows of `book_change`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.database.sql import Connection
+from app.database.sql import Connection, Row
 
 #: Changes that a follower with the horizon $1 may not have (null: those that a follower which loads everything now may
 #: find again), each with the horizon of this poll; one row where there are none.
@@ -55,7 +55,7 @@ async def poll(connection: Connection, watermark: Watermark | None) -> Poll:
     return Poll(Watermark(horizon, applied), _changed(new) if new else None)
 
 
-def _changed(rows: Sequence[Mapping[str, Any]]) -> Changed:
+def _changed(rows: Sequence[Row]) -> Changed:
     """Return the union of some changes."""
     clients = [_decoded(row["client_ids"]) for row in rows]
     symbols = [_decoded(row["symbols"]) for row in rows]

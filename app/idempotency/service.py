@@ -8,12 +8,13 @@ the same moment waits at the claim until the first one ends. Work that fails lea
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from tortoise.transactions import in_transaction
 
 from app.core.errors import Fault, InvalidInputError
 from app.database import sql
+from app.database.sql import Row
 
 #: One that has expired counts as new. The row is locked until the transaction ends.
 _CLAIM: Final = """
@@ -80,5 +81,5 @@ async def run_once(wanted: IdempotencyRequest, work: Callable[[], Awaitable[Stor
         return answer
 
 
-def _stored(row: Mapping[str, Any]) -> StoredAnswer:
+def _stored(row: Row) -> StoredAnswer:
     return StoredAnswer(row["status"], json.loads(row["headers"]), bytes(row["body"]), is_replayed=True)

@@ -51,7 +51,6 @@ def steps(columns: Collection[str]) -> Steps:
     if owed:
         update.append(_UPDATE_OWED.format(values=", ".join(f"{name} = r.{name}" for name in owed)))
     return Steps(
-        stage="line bigint, id bigint, name varchar(200), loan numeric(16,2), margin_requirement numeric(6,4)",
         lock=[LOCK_CLIENTS.format(id="id"), _LOCK_TABLE],
         checks=[*([] if has_name else [_EXISTS]), unique("id", column="id")],
         keep={"keep": _EXISTING, "update": " and ".join([_EXISTING, *same])},

@@ -32,10 +32,6 @@ def steps(columns: Collection[str]) -> Steps:
     same = [f"i.{name} is not distinct from r.{name}" for name in given]
     conflict = "update set " + ", ".join(f"{name} = excluded.{name}" for name in given) if given else "nothing"
     return Steps(
-        stage="""
-            line bigint, symbol varchar(32), name varchar(200), currency varchar(3), quote_type varchar(32),
-            leverage numeric(6,4), marginable boolean, house_rate numeric(6,4)
-        """,
         lock=[_LOCK],
         checks=[unique("symbol", column="symbol")],
         keep={"keep": _EXISTING, "update": " and ".join([_EXISTING, *same])},

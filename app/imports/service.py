@@ -181,8 +181,7 @@ async def _work(options: ImportOptions, upload: Upload, *, base_currency: str) -
     connection = sql.of_transaction()
     table = await asyncio.to_thread(open_table, upload.file, options.layout)
     todo = _steps(options.layout, [column.name for column in table.columns], base_currency=base_currency)
-    await connection.execute(f"drop table if exists pg_temp.{import_stage.TABLE}")
-    await connection.execute(f"create temp table {import_stage.TABLE} ({todo.stage}) on commit drop")
+    await import_stage.create(connection, options.layout.kind)
     found = await import_stage.stage(connection, table, options.layout.form)
     await _execute(connection, todo.resolve)
     if not options.dry_run:

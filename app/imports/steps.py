@@ -41,8 +41,6 @@ class Check:
 class Steps:
     """What is done with the staged rows of one file, in this order; a dry run has no `lock`, and ends with `count`."""
 
-    #: Columns of the staging table.
-    stage: str
     #: Gives rows the ids by which they are found.
     resolve: Sequence[str] = ()
     lock: Sequence[str]

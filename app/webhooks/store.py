@@ -8,12 +8,12 @@ an event of a client is pending, whatever happens to it, no later one of that cl
 
 import json
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from app.database import sql
+from app.database.sql import Row
 from app.events.types import StreamEvent
 from app.models import Webhook
 
@@ -186,7 +186,7 @@ async def prune() -> None:
     await expired.update(previous_secret=None, previous_until=None)
 
 
-def _claimed(row: Mapping[str, Any]) -> Claimed:
+def _claimed(row: Row) -> Claimed:
     secrets = (row["secret"], row["previous_secret"])
     event = StreamEvent(
         id=row["event_id"],
