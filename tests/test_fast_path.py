@@ -26,7 +26,7 @@ async def add_client(symbol: str | None = None) -> int:
     return client_id
 
 
-def told(response: Response) -> tuple[int, Any, dict[str, str]]:
+def seen_by_caller(response: Response) -> tuple[int, Any, dict[str, str]]:
     """Return what must be equal: status, body and headers but for what each request has of its own."""
     body = response.json()
     if isinstance(body, dict):
@@ -38,9 +38,9 @@ def told(response: Response) -> tuple[int, Any, dict[str, str]]:
 async def both(caller: AsyncClient, path: str, **headers: str) -> tuple[int, Any]:
     """Ask plainly and not; return status and body, which are the same."""
     plainly, slowly = [await caller.get(path, params=params, headers=headers) for params in (None, SLOWLY)]
-    assert told(plainly) == told(slowly)
+    assert seen_by_caller(plainly) == seen_by_caller(slowly)
     assert plainly.headers["x-request-id"] != slowly.headers["x-request-id"]
-    return told(plainly)[:2]
+    return seen_by_caller(plainly)[:2]
 
 
 @pytest.mark.parametrize("prefix", BY_CLIENT)
@@ -69,7 +69,7 @@ async def test_a_bad_token_gets_the_same_refusal(risk: AsyncClient, prefix: str,
     headers = {b"Authorization": token.encode("latin-1")}
     answers = [await risk.get(f"{prefix}/1", params=params, headers=headers) for params in (None, SLOWLY)]
 
-    assert told(answers[0]) == told(answers[1])
+    assert seen_by_caller(answers[0]) == seen_by_caller(answers[1])
     assert answers[0].status_code == 401
     assert answers[0].headers["www-authenticate"] == "Bearer"
 

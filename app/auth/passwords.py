@@ -70,7 +70,7 @@ class PasswordHasher:
 
     async def verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
         """
-        Check a password inside a turn; None as the hash, for a user who does not exist, takes as long.
+        Check a password while holding a slot; None as the hash, for a user who does not exist, takes as long.
 
         Returns:
             Whether it is right; and a new hash to store, where the old one was made with other parameters.

@@ -102,10 +102,10 @@ def _valued(before: BookValuation, holdings: Holdings, change: RowChange, pool: 
     report, states = MarginReport(**columns), pool.changed("states", before.states, change, part.states)
     if change.keeps(len(before.states)):
         old = totals(before.report, before.holdings.book.loan, before.states, rows)
-        whole = before.totals.replaced(old, part.totals)
+        book_totals = before.totals.replaced(old, part.totals)
     else:
-        whole = totals(report, holdings.book.loan, states)
-    return BookValuation(valuation, holdings, report, states, whole)
+        book_totals = totals(report, holdings.book.loan, states)
+    return BookValuation(valuation, holdings, report, states, book_totals)
 
 
 def _placed(column: Column, part: Column, at: NDArray[np.int64], marked: NDArray[np.bool_]) -> Column:

@@ -40,7 +40,7 @@ class LiveFeed:
             book.listen(self._updated)
 
     async def snapshot(self, wanted: Filter) -> list[StreamEvent]:
-        """Return the figures of now; many subscribers who want the same get the same objects."""
+        """Return the figures of now; subscribers that want the same get the same objects."""
         valued = await self._book.current()
         if self._published is None:
             self._published, self._touched = valued, []
@@ -78,7 +78,7 @@ class LiveFeed:
     def _offer(
         self, before: BookValuation, found: Difference, by_client: Mapping[int | None, Collection[Subscription]]
     ) -> None:
-        """Offer figures to those who follow every client, and to those who follow one."""
+        """Offer figures to the subscriptions of every client, and to those of one."""
         at, after = datetime.now(UTC), found.after
         index = index_of(after.holdings.book.symbols)
         prices: dict[str, StreamEvent] = {}

@@ -195,6 +195,6 @@ async def _repeat(step: Callable[[], Awaitable[None]]) -> None:
         except DATABASE_DOWN as error:
             _log.warning("stream interrupted", step=step.__name__, error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_RETRY_SECONDS)
-        except Exception:  # noqa: BLE001 - the log has it, and what runs for ever outlives a bug
+        except Exception:  # noqa: BLE001 - logged; the loop outlives a bug
             _log.exception("unexpected error in the stream", step=step.__name__)
             await asyncio.sleep(_RETRY_SECONDS)

@@ -96,7 +96,7 @@ async def read_after(
     after: int, *, upto: int | None = None, wanted: Filter | None = None, limit: int
 ) -> list[StreamEvent]:
     """
-    Return the first `limit` durable events behind the id `after`, in order; `upto` is the last id to look at.
+    Return the first `limit` durable events behind the id `after`, in order; `upto` is the last id to read.
 
     Ids are given in the order of commits, so what comes back later never has an id below what came back now.
     """

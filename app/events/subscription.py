@@ -57,7 +57,7 @@ class Subscription:
             self._woken.set()
 
     def end(self, ending: Ending) -> None:
-        """Take nothing more; the first reason counts, but who may not read any more reads nothing more."""
+        """Accept nothing more; the first reason counts, but a reader that was signed out gets nothing more."""
         if self.ending is None or ending is Ending.SIGNED_OUT:
             self.ending = ending
             self._woken.set()

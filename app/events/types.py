@@ -31,7 +31,7 @@ BYE: Final = "bye"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StreamEvent:
-    """One event, one object for all who get it; `data` is JSON throughout."""
+    """One event, one object for all its subscribers; `data` is JSON throughout."""
 
     kind: str
     at: datetime
@@ -116,7 +116,7 @@ class Streams(Protocol):
 
 def visible_client(caller: Caller, client_id: int | None) -> int | None:
     """
-    Return whose events a caller gets who asks for those of `client_id` (None = all that it may see).
+    Return the client whose events a caller gets that asks for `client_id` (None = all that it may see).
 
     Raises:
         NotFoundError: it may not see that client.

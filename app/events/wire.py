@@ -1,4 +1,4 @@
-"""Stream events as bytes; each is written once for all who get it."""
+"""Stream events as bytes; each is encoded once for all its subscribers."""
 
 from functools import lru_cache
 from typing import Final

@@ -275,7 +275,7 @@ def _storable(text: str) -> str:
 
 
 def _change(report: Import) -> Change:
-    """Return what the audit trail says of an import: who has the file can show what was in it."""
+    """Return what the audit trail says of an import: its hash proves later what was in the file."""
     after = {
         "import": report.id,
         "rows": report.created + report.updated,

@@ -66,7 +66,7 @@ class WebhookSender:
                 except DATABASE_DOWN as error:
                     _log.warning("webhooks interrupted", error=f"{type(error).__name__}: {error}")
                     await asyncio.sleep(_RETRY_SECONDS)
-                except Exception:  # noqa: BLE001 - logged whole; what runs for ever outlives a bug
+                except Exception:  # noqa: BLE001 - logged; the loop outlives a bug
                     _log.exception("unexpected error in webhooks")
                     await asyncio.sleep(_RETRY_SECONDS)
 

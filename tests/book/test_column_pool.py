@@ -1,4 +1,4 @@
-"""Memory of columns is used again, once nobody reads it, and never before."""
+"""Buffers of columns are reused when they have no reader, and never before."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ def test_a_view_keeps_the_memory_of_a_column() -> None:
 
     assert held not in addresses
     assert view.tolist() == [1, 0, 0]
-    assert len(set(addresses)) == 2, "the others take turns"
+    assert len(set(addresses)) == 2, "the others alternate"
 
 
 def test_however_many_columns_are_held_each_stays_as_it_is() -> None:

@@ -49,8 +49,8 @@ def test_renewed_books_are_those_that_would_be_valued_anew(
 
         valued, rows = apply_delta(valued, _delta(valued, clients, written, dollars), pool)
 
-        anew = value_book(_holdings(clients, dollars), VALUATION)
-        assert _content(valued) == _content(anew)
+        whole_book = value_book(_holdings(clients, dollars), VALUATION)
+        assert _content(valued) == _content(whole_book)
         assert set(valued.holdings.book.client_ids[rows].tolist()) >= written.keys() & clients.keys()
         if reader == "holds":
             held.append((valued, _content(valued)))

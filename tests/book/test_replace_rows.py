@@ -1,4 +1,4 @@
-"""A book with some clients replaced is the book that would be built of those clients anew."""
+"""A book with some clients replaced is the book that would be built of those clients."""
 
 from dataclasses import fields
 
