@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import FastAPI
 from tortoise.contrib.fastapi import RegisterTortoise
 
-from app import fast_path as hot
+from app import fast_path
 from app.audit import routes as audit
 from app.auth import routes as auth
 from app.auth.access_tokens import TokenSigner
@@ -16,18 +16,18 @@ from app.auth.login_limits import LoginLimits
 from app.auth.secret_files import load_or_create_secret
 from app.auth.service import Auth
 from app.book.live_book import LiveBook
-from app.book.valuation import Valuation
+from app.book.valuation import ValuationRules
 from app.clients import routes as clients
 from app.core.executor import DaemonExecutor
 from app.core.tasks import on_stop, running
-from app.database.batch_loader import SharedReads
+from app.database.batch_loader import BatchLoader
 from app.database.connections import DATABASE_DOWN, Database, tortoise_config
 from app.database.notifications import Listener
 from app.database.pool_metrics import watch_pool
 from app.events import routes as events
 from app.events import websocket_routes as socket_stream
 from app.events import wire as event_wire
-from app.events.live_feed import Ticker
+from app.events.live_feed import LiveFeed
 from app.events.monitor import Hub, Limits
 from app.exports import routes as exports
 from app.idempotency.fingerprints import Fingerprints
@@ -99,13 +99,13 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
     app.state.feed = price_feed(settings, provider or price_source(settings))
     app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
     app.state.call_terms = call_terms_of(settings, terms_of(settings, app.state.policy))
-    app.state.position_reads = SharedReads(load_positions, seconds=settings.request_seconds)
-    app.state.stock_reads = SharedReads(stocks.load_pages, seconds=settings.request_seconds)
+    app.state.position_loader = BatchLoader(load_positions, seconds=settings.request_seconds)
+    app.state.stock_page_loader = BatchLoader(stocks.load_pages, seconds=settings.request_seconds)
     app.state.margin_reads = MarginReads(
         rules=app.state.policy.rules, base_currency=settings.base_currency, seconds=settings.request_seconds
     )
     app.state.book = LiveBook(
-        Valuation(app.state.policy, settings.warning_cushion), base_currency=settings.base_currency
+        ValuationRules(app.state.policy, settings.warning_cushion), base_currency=settings.base_currency
     )
     secret = secret_key(settings)
     app.state.fingerprints = Fingerprints(secret)
@@ -115,7 +115,7 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
         refresh_seconds=settings.refresh_token_seconds,
     )
     app.add_middleware(limits.BodyLimit, body_bytes=settings.max_body_bytes, import_bytes=settings.import_max_bytes)
-    app.add_middleware(hot.HotReads)
+    app.add_middleware(fast_path.FastPath)
     app.add_middleware(context.RequestContext, seconds=settings.request_seconds)
     for module in _ROUTERS:
         app.include_router(module.router)
@@ -231,7 +231,7 @@ def _hub(app: FastAPI, listener: Listener) -> Hub:
     """Return what feeds the streams of this process."""
     settings: Settings = app.state.settings
     return Hub(
-        ticker=Ticker(app.state.book, currency=settings.base_currency),
+        live_feed=LiveFeed(app.state.book, currency=settings.base_currency),
         listener=listener,
         limits=Limits(
             streams=settings.max_streams,

@@ -1,7 +1,7 @@
 """
 The reads that make up most of the load, past the framework's routing and dependencies, which cost more than they do.
 
-What is plain is taken here, and given to the function of the documented route. Everything else (another method, a
+A plain request is passed to the function of the documented route. Everything else (another method, a
 query, a body, an id that is none, no token) goes on to that route, which knows what is wrong with it.
 """
 
@@ -18,7 +18,7 @@ from app.auth.types import Caller
 from app.margin import routes as margin
 from app.positions import routes as positions
 from app.stocks import routes as stocks
-from app.web.etags import Known
+from app.web.etags import ConditionalGet
 from app.web.fields import LARGEST_ID
 
 _BEARER: Final = b"Bearer "
@@ -29,7 +29,7 @@ _SPECIAL: Final = frozenset({b"content-length", b"transfer-encoding", b"if-none-
 
 
 @dataclass(frozen=True, slots=True)
-class HotRoute:
+class FastRoute:
     """A GET that is answered here; `path` is that of the documented route."""
 
     path: str
@@ -42,24 +42,24 @@ async def _get_margin(request: Request, caller: Caller, client_id: int) -> Respo
 
 
 async def _list_positions(request: Request, caller: Caller, client_id: int) -> Response:
-    return await positions.list_positions(client_id, caller, Known(None), request.app.state.position_reads)
+    return await positions.list_positions(client_id, caller, ConditionalGet(None), request.app.state.position_loader)
 
 
 async def _list_stocks(request: Request, caller: Caller, _: int) -> Response:
-    return await stocks.list_stocks(request, caller, Known(None), request.app.state.stock_reads)
+    return await stocks.list_stocks(request, caller, ConditionalGet(None), request.app.state.stock_page_loader)
 
 
-#: By what stands before a client's id.
-OF_CLIENT: Final[Mapping[str, HotRoute]] = {
-    "/margin": HotRoute("/margin/{clientId}", _get_margin),
-    "/positions": HotRoute("/positions/{clientId}", _list_positions),
+#: By the path in front of a client's id.
+BY_CLIENT: Final[Mapping[str, FastRoute]] = {
+    "/margin": FastRoute("/margin/{clientId}", _get_margin),
+    "/positions": FastRoute("/positions/{clientId}", _list_positions),
 }
-#: By their whole path.
-OF_ALL: Final[Mapping[str, HotRoute]] = {"/stocks": HotRoute("/stocks", _list_stocks)}
+#: By their path.
+BY_PATH: Final[Mapping[str, FastRoute]] = {"/stocks": FastRoute("/stocks", _list_stocks)}
 
 
-class HotReads:
-    """ASGI middleware that answers plain requests for the hot routes; it stands inside of `RequestContext`."""
+class FastPath:
+    """ASGI middleware that answers plain requests for the fast routes, inside of `RequestContext`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -86,13 +86,13 @@ class HotReads:
         await response(scope, receive, send)
 
 
-def _find(path: str) -> tuple[HotRoute, int] | None:
-    """Return the hot route of a path and the id at its end, 0 where it has none; None: there is no such route."""
+def _find(path: str) -> tuple[FastRoute, int] | None:
+    """Return the fast route of a path and the id at its end, 0 where it has none; None: there is no such route."""
     prefix, _, digits = path.rpartition("/")
-    if route := OF_CLIENT.get(prefix):
+    if route := BY_CLIENT.get(prefix):
         is_id = len(digits) <= _MOST_DIGITS and digits.isascii() and digits.isdigit()
         return (route, int(digits)) if is_id and int(digits) else None
-    return (OF_ALL[path], 0) if path in OF_ALL else None
+    return (BY_PATH[path], 0) if path in BY_PATH else None
 
 
 def _token(scope: Scope) -> str | None:

@@ -13,13 +13,14 @@ from tortoise import connections
 from tortoise.transactions import in_transaction
 
 from app.auth.access_tokens import AccessClaims
-from app.book.valuation import LoadedBook, Valuation
+from app.book.valuation import ValuationRules
 from app.composition import create_app
 from app.core import logs
 from app.database.connections import Database, migrate
 from app.database.embedded import start_embedded
 from app.models import Role, User
 from config import Settings
+from tests.book.loaded_book import LoadedBook
 from tests.fakes import FakeProvider, Rollback
 from tests.standin.fixtures import standin, yahoo, yfinance_cache
 
@@ -68,7 +69,7 @@ async def app(settings: Settings, provider: FakeProvider, database_url: str) -> 
     application = create_app(settings, provider=provider)
     # What a test stores is never committed, so no resident copy could follow it.
     application.state.book = LoadedBook(
-        Valuation(application.state.policy, settings.warning_cushion), base_currency=settings.base_currency
+        ValuationRules(application.state.policy, settings.warning_cushion), base_currency=settings.base_currency
     )
     async with application.router.lifespan_context(application):
         yield application

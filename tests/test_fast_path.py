@@ -1,4 +1,4 @@
-"""Plain requests for the hot routes get what every other request for the same gets."""
+"""Plain requests for the fast routes get what every other request for the same gets."""
 
 import asyncio
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient, Response
 
-from app.fast_path import OF_CLIENT
+from app.fast_path import BY_CLIENT
 from app.models import Client, Margin, Position, Role, User
 from tests.conftest import LoginAs
 from tests.fakes import FakeProvider
@@ -26,7 +26,7 @@ async def add_client(symbol: str | None = None) -> int:
     return client_id
 
 
-def told(response: Response) -> tuple[int, Any, dict[str, str]]:
+def seen_by_caller(response: Response) -> tuple[int, Any, dict[str, str]]:
     """Return what must be equal: status, body and headers but for what each request has of its own."""
     body = response.json()
     if isinstance(body, dict):
@@ -38,12 +38,12 @@ def told(response: Response) -> tuple[int, Any, dict[str, str]]:
 async def both(caller: AsyncClient, path: str, **headers: str) -> tuple[int, Any]:
     """Ask plainly and not; return status and body, which are the same."""
     plainly, slowly = [await caller.get(path, params=params, headers=headers) for params in (None, SLOWLY)]
-    assert told(plainly) == told(slowly)
+    assert seen_by_caller(plainly) == seen_by_caller(slowly)
     assert plainly.headers["x-request-id"] != slowly.headers["x-request-id"]
-    return told(plainly)[:2]
+    return seen_by_caller(plainly)[:2]
 
 
-@pytest.mark.parametrize("prefix", OF_CLIENT)
+@pytest.mark.parametrize("prefix", BY_CLIENT)
 async def test_a_hot_route_answers_as_the_documented_one(risk: AsyncClient, login_as: LoginAs, prefix: str) -> None:
     client_id, other = await add_client(), await add_client()
     own = await login_as(Role.CLIENT, client_id=client_id)
@@ -54,7 +54,7 @@ async def test_a_hot_route_answers_as_the_documented_one(risk: AsyncClient, logi
     assert (await both(risk, f"{prefix}/{2**53 - 1}"))[0] == 404
 
 
-@pytest.mark.parametrize("prefix", OF_CLIENT)
+@pytest.mark.parametrize("prefix", BY_CLIENT)
 @pytest.mark.parametrize("client_id", ["0", "-1", "1.5", "x", "9" * 30, "٣"])
 async def test_an_id_that_is_none_is_refused_by_the_documented_route(
     risk: AsyncClient, prefix: str, client_id: str
@@ -62,14 +62,14 @@ async def test_an_id_that_is_none_is_refused_by_the_documented_route(
     assert (await both(risk, f"{prefix}/{client_id}"))[0] in {404, 422}
 
 
-@pytest.mark.parametrize("prefix", OF_CLIENT)
+@pytest.mark.parametrize("prefix", BY_CLIENT)
 @pytest.mark.parametrize("token", ["", "Basic eDp5", "Bearer", "Bearer ", "Bearer not.a.token", "bearer é"])
 async def test_a_bad_token_gets_the_same_refusal(risk: AsyncClient, prefix: str, token: str) -> None:
     del risk.headers["Authorization"]
     headers = {b"Authorization": token.encode("latin-1")}
     answers = [await risk.get(f"{prefix}/1", params=params, headers=headers) for params in (None, SLOWLY)]
 
-    assert told(answers[0]) == told(answers[1])
+    assert seen_by_caller(answers[0]) == seen_by_caller(answers[1])
     assert answers[0].status_code == 401
     assert answers[0].headers["www-authenticate"] == "Bearer"
 
@@ -80,7 +80,7 @@ async def test_a_missing_price_names_its_symbol_on_both_ways(risk: AsyncClient) 
     assert (status, body["symbols"]) == (409, ["GONE"])
 
 
-@pytest.mark.parametrize("prefix", OF_CLIENT)
+@pytest.mark.parametrize("prefix", BY_CLIENT)
 async def test_a_deactivated_user_is_refused_within_a_second(login_as: LoginAs, prefix: str) -> None:
     client_id = await add_client()
     caller = await login_as(Role.RISK)
@@ -94,7 +94,7 @@ async def test_a_deactivated_user_is_refused_within_a_second(login_as: LoginAs, 
     assert monotonic() - changed_at < 1
 
 
-@pytest.mark.parametrize("prefix", OF_CLIENT)
+@pytest.mark.parametrize("prefix", BY_CLIENT)
 async def test_a_plain_request_is_counted_under_its_route(risk: AsyncClient, login_as: LoginAs, prefix: str) -> None:
     client_id = await add_client()
 

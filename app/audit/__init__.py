@@ -1,5 +1,6 @@
 """
-Audit trail: table `audit_entry`, the hash chain over it, its recorder (which also writes `book_change`), `/audit`.
+The audit trail: an append-only hash chain of every change.
 
+Tables `audit_entry`, `book_change` (both written by `recorder`). Routes `/audit`. Loops: none.
 Page: docs/architecture.md.
 """

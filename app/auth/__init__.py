@@ -1,5 +1,6 @@
 """
-Access: table `refresh_token`, `/auth`; tokens, passwords, sessions, who is calling and what it may see.
+Access: passwords, tokens, sessions, who is calling and which clients the caller may see.
 
+Tables `refresh_token`, `login_attempt`. Routes `/auth`. Loops: none.
 Page: docs/architecture.md.
 """

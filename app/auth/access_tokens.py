@@ -23,7 +23,7 @@ _KEY_BYTES: Final = 32
 #: Three parts, the last as long as an HS256 signature; ours have about 330 characters.
 _LONGEST: Final = 600
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}")
-#: python-jose accepts a token without a claim unless it is told to require it.
+#: python-jose accepts a token without a claim unless that is required in its options.
 _OPTIONS: Final = {f"require_{claim}": True for claim in ("exp", "iat", "sub", "aud", "iss", "jti")} | {"leeway": 0}
 
 

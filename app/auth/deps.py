@@ -40,7 +40,7 @@ async def get_caller(token: Annotated[str | None, Security(_bearer)], auth: Auth
 
 async def caller_of(token: str, *, auth: auth_service.Auth) -> Caller:
     """
-    Return who a token speaks for; its id goes into every log line of the request.
+    Return the caller that a token identifies; its id goes into every log line of the request.
 
     Raises:
         AuthenticationError: the token is not valid (any more).

@@ -5,9 +5,9 @@ Counted in the database, so all workers share the count, in fixed windows that b
 is counted before its password is checked and taken back if it was right, so guesses sent at the same moment cannot slip
 past the limit together.
 
-The trade-off: whoever knows a user name can lock its owner out for a window at a time by sending wrong passwords. We
+The trade-off: who knows a user name can lock its owner out for a window at a time by sending wrong passwords. We
 prefer that to unlimited guessing. It stays short (`login_window_seconds`), it does not touch tokens that the owner
-already holds, and one address soon runs into its own limit. Unknown names are counted alike, so a lock tells nobody
+already holds, and one address soon runs into its own limit. Unknown names are counted alike, so a lock tells no caller
 which names exist.
 """
 

@@ -38,7 +38,7 @@ class PasswordHasher:
             argon2__parallelism=_LANES,
         )
         self._dummy_hash = _dummy_hash()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._semaphore = asyncio.Semaphore(_AT_ONCE)
         self._asking = 0
 
     @asynccontextmanager
@@ -53,7 +53,7 @@ class PasswordHasher:
             raise UnavailableError("Too many passwords are being checked. Try again shortly.")
         self._asking += 1
         try:
-            async with self._turns:
+            async with self._semaphore:
                 yield
         finally:
             self._asking -= 1
@@ -70,7 +70,7 @@ class PasswordHasher:
 
     async def verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
         """
-        Check a password inside a turn; None as the hash, for a user who does not exist, takes as long.
+        Check a password while holding a slot; None as the hash, for a user who does not exist, takes as long.
 
         Returns:
             Whether it is right; and a new hash to store, where the old one was made with other parameters.

@@ -82,7 +82,7 @@ def _create(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         path.hardlink_to(draft)
     except FileExistsError:
-        pass  # the other process's secret stands
+        pass  # the other process's secret is used
     finally:
         draft.unlink()
 

@@ -128,7 +128,7 @@ async def logout(caller: Caller, *, auth: Auth) -> None:
 
 async def authenticate(token: str, *, auth: Auth) -> Caller:
     """
-    Return who an access token speaks for; usually without a query, and without checking its signature again.
+    Return the caller that an access token identifies; usually without a query or another check of its signature.
 
     Raises:
         AuthenticationError: a bad or expired token, or its user is deactivated or logged out.

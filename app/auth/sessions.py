@@ -1,4 +1,4 @@
-"""Connections that outlive a request: who is behind one, and whether that still holds."""
+"""Sessions of connections that outlive a request: whose one is, and whether it has ended."""
 
 import time
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class Session:
 
 async def open_session(token: str, *, auth: Auth) -> Session:
     """
-    Return who an access token speaks for, and until when.
+    Return the session that an access token opens, and when it ends.
 
     Raises:
         AuthenticationError: a bad or expired token, or its user is deactivated or logged out.

@@ -8,7 +8,7 @@ from typing import Final
 
 from app.models import User
 
-#: A deactivation or logout on another worker must be seen within 1 s.
+#: A deactivation or logout on another worker must take effect within 1 s.
 _FRESH_SECONDS: Final = 0.5
 _MOST_USERS: Final = 10_000
 

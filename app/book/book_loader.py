@@ -3,19 +3,19 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.book.types import KNOWN_COLUMNS, KNOWN_JOINS, USD_RATE, Holdings
+from app.book.types import CLIENT_RATE, KNOWN_COLUMNS, KNOWN_JOINS, LOAN, QUANTITY, USD_RATE, Holdings
 from app.database.bulk_read import copy_bigints, snapshot
-from app.database.sql import Connection
+from app.database.sql import Connection, Row
 from app.engine.book import Book, Instruments, Prices
 from app.stocks.held_symbols import HELD
 
 _NAMED: Final = "with held as (select unnest($2::text[]) as symbol)"
-#: $1 account currency. What is known of the symbols in `held`.
+#: $1 account currency. Price and instrument of the symbols in `held`.
 _KNOWN: Final = f"""
 select h.symbol,
        hashtextextended(h.symbol, 0) as hash,
@@ -25,18 +25,15 @@ from held h
 order by h.symbol
 """  # noqa: S608 - fragments of ours, no input
 _USD_RATE: Final = f"select {USD_RATE.format(base='$1')}"
-CLIENTS: Final = """
-select client_id, (loan * 100)::bigint, coalesce((margin_requirement * 10000)::bigint, -1)
-from margin order by client_id
-"""
-POSITIONS: Final = "select client_id, hashtextextended(symbol, 0), (quantity * 1000000)::bigint from position"
-_SOME_CLIENTS: Final = """
-select m.client_id, (m.loan * 100)::bigint as loan, coalesce((m.margin_requirement * 10000)::bigint, -1) as rate,
-       p.symbol, (p.quantity * 1000000)::bigint as quantity
+_CLIENT: Final = f"m.client_id, {LOAN.format('m')} as loan, {CLIENT_RATE.format('m')} as rate"
+CLIENTS: Final = f"select {_CLIENT} from margin m order by client_id"  # noqa: S608 - fragments of ours, no input
+POSITIONS: Final = f"select client_id, hashtextextended(symbol, 0), {QUANTITY.format('p')} from position p"  # noqa: S608 - fragments of ours, no input
+_SOME_CLIENTS: Final = f"""
+select {_CLIENT}, p.symbol, {QUANTITY.format("p")} as quantity
 from margin m left join position p on p.client_id = m.client_id
 where m.client_id = any($1::bigint[])
 order by m.client_id, p.symbol
-"""
+"""  # noqa: S608 - fragments of ours, no input
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +49,7 @@ class SymbolTable:
 class ReadClients:
     """Clients as they were read, a row a position; one that does not exist (any more) has none."""
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row]
 
     @property
     def symbols(self) -> set[str]:
@@ -130,7 +127,7 @@ def index_of(symbols: tuple[str, ...]) -> Mapping[str, int]:
     return {symbol: index for index, symbol in enumerate(symbols)}
 
 
-async def _table(connection: Connection, rows: Sequence[Mapping[str, Any]], *, base_currency: str) -> SymbolTable:
+async def _table(connection: Connection, rows: Sequence[Row], *, base_currency: str) -> SymbolTable:
     usd_rate = await connection.fetchval(_USD_RATE, base_currency)
     return SymbolTable(
         symbols=tuple(row["symbol"] for row in rows),
@@ -144,12 +141,12 @@ async def _table(connection: Connection, rows: Sequence[Mapping[str, Any]], *, b
     )
 
 
-def _is_new(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
+def _is_new(row: Row, before: Row | None) -> bool:
     return before is None or row["client_id"] != before["client_id"]
 
 
 def _index_of(hashes: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Return where each hash stands among the known ones, which are those of the book's symbols."""
+    """Return the index of each hash among the known ones, which are those of the book's symbols."""
     order = np.argsort(known)
     ranked = known[order]
     assert bool(np.all(ranked[1:] > ranked[:-1])), "two symbols have one 64-bit hash"

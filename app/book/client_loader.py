@@ -1,23 +1,22 @@
 """Books from the database: what the engine reads, gathered by one statement, so that it is one consistent moment."""
 
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.book.types import KNOWN_COLUMNS, KNOWN_JOINS, USD_RATE, Holdings
+from app.book.types import CLIENT_RATE, KNOWN_COLUMNS, KNOWN_JOINS, LOAN, QUANTITY, USD_RATE, Holdings
 from app.database import sql
-from app.database.sql import Connection
+from app.database.sql import Connection, Row
 from app.engine.book import Book, Instruments, Prices
 
 #: $1 clients, $2 account currency. One row: the columns of clients, by id, and those of their positions, by client, as
 #: the bytes of one column after the other, since a Python object for each figure costs more than the figure.
-#: 0 = no price. The sub-select keeps the planner from planning anew for each number of clients.
+#: 0 = no price. The sub-select keeps the planner from planning again for each number of clients.
 _CLIENTS: Final = f"""
 with asked as materialized (
-    select m.client_id, (m.loan * 100)::bigint as loan,
-           coalesce((m.margin_requirement * 10000)::bigint, -1) as client_rate
+    select m.client_id, {LOAN.format("m")} as loan, {CLIENT_RATE.format("m")} as client_rate
     from unnest((select $1::bigint[])) as wanted(id) join margin m on m.client_id = wanted.id
     order by m.client_id
 )
@@ -33,7 +32,7 @@ from (
            || string_agg(int8send(is_stock::int), '') as positions,
            array_agg(symbol) as symbols
     from (
-        select a.client_id, p.symbol, (p.quantity * 1000000)::bigint as quantity,
+        select a.client_id, p.symbol, {QUANTITY.format("p")} as quantity,
                {KNOWN_COLUMNS.format(base="$2")}
         from asked a join position p on p.client_id = a.client_id
         {KNOWN_JOINS.format(symbol="p.symbol")}
@@ -56,7 +55,7 @@ async def load_clients(connection: Connection, client_ids: Collection[int], *, b
     """
     Return a book of some clients, by one statement; a client that does not exist is left out.
 
-    Clients by id. Each position has a symbol of its own, so a name stands as often as clients hold it.
+    Clients by id. Each position has a symbol of its own, so a name occurs as often as clients hold it.
 
     Args:
         connection: asyncpg's.
@@ -66,7 +65,7 @@ async def load_clients(connection: Connection, client_ids: Collection[int], *, b
     return _holdings(await connection.fetchrow(_CLIENTS, client_ids, base_currency))
 
 
-def _holdings(row: Mapping[str, Any]) -> Holdings:
+def _holdings(row: Row) -> Holdings:
     """Return clients and positions as a book."""
     client_ids, loan, client_rate = _columns(row["clients"], _CLIENT_COLUMNS)
     holders, quantity, price, leverage, marginable, house_rate, is_stock = _columns(row["positions"], _POSITION_COLUMNS)

@@ -1,4 +1,4 @@
-"""The next valued book: the one before, with what was read anew in its place."""
+"""Incremental update of a valued book: the one before, with some clients and symbols replaced."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Final, TypeVar
@@ -7,31 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.book.book_loader import SymbolTable, index_of
-from app.book.column_pool import Change, Spares
-from app.book.replace_rows import with_replaced
+from app.book.column_pool import ColumnPool, RowChange
+from app.book.replace_rows import replace_clients
 from app.book.totals import totals
 from app.book.types import Holdings
-from app.book.valuation import Valued, value
+from app.book.valuation import BookValuation, value_book
 from app.engine.book import Book, Instruments, Prices
 from app.engine.margin import MarginReport
 from app.engine.subset import holders, take
 
 Column = TypeVar("Column", NDArray[np.int64], NDArray[np.bool_])
 
-#: Where more than one in so many clients is touched, valuing all of them is no slower.
+#: Where more than one in so many clients is changed, valuing all of them is no slower.
 _FEW: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Renewal:
+class Delta:
     """
-    What was read anew.
+    What was read again.
 
     Attributes:
-        holdings: those before, at the symbols as they are now; see `with_symbols`.
+        holdings: those before, at the symbols as they are now; see `replace_symbols`.
         marked: (S,) which symbols differ.
         clients: those that were read; one that does not exist (any more) is not in `fresh`.
-        fresh: what is there of them; None = nobody was read.
+        fresh: what is there of them; None = no client was read.
     """
 
     holdings: Holdings
@@ -40,7 +40,7 @@ class Renewal:
     fresh: Book | None
 
 
-def with_symbols(holdings: Holdings, table: SymbolTable) -> tuple[Holdings, NDArray[np.bool_]]:
+def replace_symbols(holdings: Holdings, table: SymbolTable) -> tuple[Holdings, NDArray[np.bool_]]:
     """
     Return the holdings with these symbols as the table has them, new ones at the end, and (S,) which differ.
 
@@ -66,46 +66,46 @@ def with_symbols(holdings: Holdings, table: SymbolTable) -> tuple[Holdings, NDAr
     return Holdings(book, Prices(price, table.prices.usd_rate), instruments), marked
 
 
-def renewed(before: Valued, renewal: Renewal, spares: Spares) -> tuple[Valued, NDArray[np.int64]]:
+def apply_delta(before: BookValuation, delta: Delta, pool: ColumnPool) -> tuple[BookValuation, NDArray[np.int64]]:
     """
     Return the next book, and which of its rows were valued again.
 
-    Cost: what is touched, and for a symbol that differs a search for its holders, O(P). CPU-bound.
+    Cost: the clients that changed, and for a symbol that differs a search for its holders, O(P). CPU-bound.
 
     Args:
         before: stays as it is.
-        renewal: what is other than before.
-        spares: where columns are made.
+        delta: what changed.
+        pool: where columns are made.
     """
-    book = renewal.holdings.book
-    change = Change.in_place(np.empty(0, np.int64), len(book.client_ids))
-    if renewal.fresh is not None:
-        clients = np.array(sorted(renewal.clients), np.int64)
-        book, change = with_replaced(book, clients, renewal.fresh, spares)
-    if renewal.marked.any():
-        change = replace(change, rows=np.union1d(change.rows, holders(book, renewal.marked)))
-    return _valued(before, replace(renewal.holdings, book=book), change, spares), change.rows
+    book = delta.holdings.book
+    change = RowChange.in_place(np.empty(0, np.int64), len(book.client_ids))
+    if delta.fresh is not None:
+        clients = np.array(sorted(delta.clients), np.int64)
+        book, change = replace_clients(book, clients, delta.fresh, pool)
+    if delta.marked.any():
+        change = replace(change, rows=np.union1d(change.rows, holders(book, delta.marked)))
+    return _valued(before, replace(delta.holdings, book=book), change, pool), change.rows
 
 
-def _valued(before: Valued, holdings: Holdings, change: Change, spares: Spares) -> Valued:
+def _valued(before: BookValuation, holdings: Holdings, change: RowChange, pool: ColumnPool) -> BookValuation:
     """Return the book with `holdings`, valuing the rows of a change of C rows and keeping the figures of all others."""
     rows, valuation = change.rows, before.valuation
     if len(rows) * _FEW > change.length:
-        return value(holdings, valuation)
-    part = value(replace(holdings, book=take(holdings.book, rows)), valuation)
+        return value_book(holdings, valuation)
+    part = value_book(replace(holdings, book=take(holdings.book, rows)), valuation)
     columns = {
-        field.name: spares.changed(
+        field.name: pool.changed(
             field.name, getattr(before.report, field.name), change, getattr(part.report, field.name)
         )
         for field in fields(MarginReport)
     }
-    report, states = MarginReport(**columns), spares.changed("states", before.states, change, part.states)
+    report, states = MarginReport(**columns), pool.changed("states", before.states, change, part.states)
     if change.keeps(len(before.states)):
         old = totals(before.report, before.holdings.book.loan, before.states, rows)
-        whole = before.totals.replaced(old, part.totals)
+        book_totals = before.totals.replaced(old, part.totals)
     else:
-        whole = totals(report, holdings.book.loan, states)
-    return Valued(valuation, holdings, report, states, whole)
+        book_totals = totals(report, holdings.book.loan, states)
+    return BookValuation(valuation, holdings, report, states, book_totals)
 
 
 def _placed(column: Column, part: Column, at: NDArray[np.int64], marked: NDArray[np.bool_]) -> Column:

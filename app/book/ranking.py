@@ -12,7 +12,7 @@ from app.engine.exact import COMPLETE
 from app.engine.margin import MarginReport
 
 RATE_SCALE: Final = 10_000
-#: Clients that are ranked together.
+#: Clients that are ranked at a time.
 _BLOCK: Final = 1 << 15
 
 #: Row numbers.
@@ -39,6 +39,12 @@ class Sort(StrEnum):
 
 #: Codes in a column of states.
 CODES: Final = {state: code for code, state in enumerate(State)}
+_STATES: Final = tuple(State)
+
+
+def state_of(code: np.int8) -> State:
+    """Return the state that a code of `CODES` is for."""
+    return _STATES[code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ def page(
     """
     Return the `limit` wanted clients behind `after` that rank first.
 
-    Clients are looked at in blocks, so that what is computed for them stays in the processor's cache. Cost: O(C).
+    Clients are ranked in blocks, so that what is computed for them stays in the processor's cache. Cost: O(C).
 
     Args:
         client_ids: (C,) rising.

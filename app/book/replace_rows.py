@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.book.column_pool import Change, Run, Spares
+from app.book.column_pool import ColumnPool, RowChange, Shift
 from app.engine.book import Book
 
 
 @dataclass(frozen=True, slots=True)
-class _Cuts:
+class _Replacement:
     """Rows `start` to `stop` of a column are replaced by `count` others, for each of N places, which rise."""
 
     start: NDArray[np.int64]
@@ -32,21 +32,21 @@ class _Cuts:
         """(N,) where each place begins afterwards."""
         return self.start + self.shift - self.more
 
-    def change(self, length: int, *, adds: NDArray[np.int64] | None = None) -> Change:
+    def change(self, length: int, *, adds: NDArray[np.int64] | None = None) -> RowChange:
         """Return what they do to a column of this length; kept rows become greater by `adds` behind each place."""
         rows = np.repeat(self.first - np.cumsum(self.count) + self.count, self.count) + np.arange(self.count.sum())
         moving = np.flatnonzero(self.shift if adds is None else (self.shift != 0) | (adds != 0))
         if not len(moving):
-            return Change.in_place(rows, length)
+            return RowChange.in_place(rows, length)
         behind = slice(int(moving[0]), None)
         stop, start = self.stop[behind], np.append(self.start[behind][1:], length)
         plus = np.zeros(len(stop), np.int64) if adds is None else adds[behind]
         numbers = zip(*(column.tolist() for column in (stop, start, stop + self.shift[behind], plus)), strict=True)
         head = int(self.start[behind][0])
-        return Change(length + int(self.shift[-1]), rows, head, [Run(*run) for run in numbers if run[0] < run[1]])
+        return RowChange(length + int(self.shift[-1]), rows, head, [Shift(*row) for row in numbers if row[0] < row[1]])
 
 
-def with_replaced(book: Book, clients: NDArray[np.int64], fresh: Book, spares: Spares) -> tuple[Book, Change]:
+def replace_clients(book: Book, clients: NDArray[np.int64], fresh: Book, pool: ColumnPool) -> tuple[Book, RowChange]:
     """
     Return the book with `fresh` in place of some clients, and what that does to any column of C rows.
 
@@ -55,24 +55,24 @@ def with_replaced(book: Book, clients: NDArray[np.int64], fresh: Book, spares: S
 
     Args:
         book: clients rise by id.
-        clients: ids, rising: those to replace; whoever is not in `fresh` is gone, whoever is not in `book` is new.
+        clients: ids, rising: those to replace; one that is not in `fresh` is gone, one that is not in `book` is new.
         fresh: some of `clients`, over the same symbols.
-        spares: where columns are made.
+        pool: where columns are made.
     """
     assert book.symbols == fresh.symbols, "both books have the same symbols"
     start, stop = _where(book.client_ids, clients)
     first, last = _where(fresh.client_ids, clients)
-    rows = _Cuts(start, stop, last - first)
-    held = _Cuts(book.offsets[start], book.offsets[stop], fresh.offsets[last] - fresh.offsets[first])
+    rows = _Replacement(start, stop, last - first)
+    held = _Replacement(book.offsets[start], book.offsets[stop], fresh.offsets[last] - fresh.offsets[first])
     of_clients, of_positions = rows.change(len(book.client_ids)), held.change(len(book.quantity))
     of_offsets = rows.change(len(book.offsets), adds=held.shift)
     made = book.with_checked(
-        client_ids=spares.changed("client_ids", book.client_ids, of_clients, fresh.client_ids),
-        offsets=spares.changed("offsets", book.offsets, of_offsets, held.first[rows.count > 0]),
-        symbol_index=spares.changed("symbol_index", book.symbol_index, of_positions, fresh.symbol_index),
-        quantity=spares.changed("quantity", book.quantity, of_positions, fresh.quantity),
-        loan=spares.changed("loan", book.loan, of_clients, fresh.loan),
-        client_rate=spares.changed("client_rate", book.client_rate, of_clients, fresh.client_rate),
+        client_ids=pool.changed("client_ids", book.client_ids, of_clients, fresh.client_ids),
+        offsets=pool.changed("offsets", book.offsets, of_offsets, held.first[rows.count > 0]),
+        symbol_index=pool.changed("symbol_index", book.symbol_index, of_positions, fresh.symbol_index),
+        quantity=pool.changed("quantity", book.quantity, of_positions, fresh.quantity),
+        loan=pool.changed("loan", book.loan, of_clients, fresh.loan),
+        client_rate=pool.changed("client_rate", book.client_rate, of_clients, fresh.client_rate),
     )
     return made, of_clients
 

@@ -27,11 +27,11 @@ class Totals:
     def replaced(self, before: "Totals", after: "Totals") -> "Totals":
         """Return the totals where some clients, which had the totals `before`, have those `after`."""
         columns = zip(astuple(self), astuple(before), astuple(after), strict=True)
-        return Totals(*(whole - old + new for whole, old, new in columns))
+        return Totals(*(figure - old + new for figure, old, new in columns))
 
 
 def totals(report: MarginReport, loan: Int64, states: NDArray[np.int8], rows: Rows = EVERY) -> Totals:
-    """Return the totals of some clients, exact however large. Cost: as many as they are."""
+    """Return the totals of some clients, exact however large. Cost: O(rows)."""
     status, states = report.status[rows], states[rows]
     return Totals(
         calls=_in(State.CALL, states),

@@ -1,10 +1,15 @@
-"""What is known of a client's holdings, as columns of the engine, and the SQL that scales them to its integers."""
+"""A client's holdings as columns of the engine, and the SQL that scales what is stored to its integers."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from app.engine.book import Book, Instruments, Prices
 
+#: The loan of a row of `margin` in cents, the client's own rate in 1e-4 (-1 = none), and the quantity of a row of
+#: `position` in millionths; the format's argument is the name of the row.
+LOAN: Final = "({0}.loan * 100)::bigint"
+CLIENT_RATE: Final = "coalesce(({0}.margin_requirement * 10000)::bigint, -1)"
+QUANTITY: Final = "({0}.quantity * 1000000)::bigint"
 #: What is known of a symbol, in the engine's integers, where `base` is the parameter with the account currency: price
 #: in account currency (null = not known) and instrument. Only a price in another currency looks for its FX rate.
 KNOWN_COLUMNS: Final = """

@@ -1,6 +1,5 @@
 """The valued book: columns with their report."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.book import ranking
-from app.book.book_loader import load_book
 from app.book.totals import Totals, totals
 from app.book.types import Holdings
 from app.engine.book import Book
@@ -21,7 +19,7 @@ from app.policies.active import ActivePolicy, PolicyName
 
 
 @dataclass(frozen=True, slots=True)
-class Valuation:
+class ValuationRules:
     """How a book is valued."""
 
     policy: ActivePolicy
@@ -29,14 +27,14 @@ class Valuation:
 
 
 @dataclass(frozen=True, eq=False)
-class Valued:
+class BookValuation:
     """
-    A book, its report, and where each client stands; columns of C rows. Never changed, so readers need no lock.
+    A book, its report, and the state of each client; columns of C rows. Never changed, so readers need no lock.
 
     `states` are codes of `ranking.CODES`.
     """
 
-    valuation: Valuation
+    valuation: ValuationRules
     holdings: Holdings
     report: MarginReport
     states: NDArray[np.int8]
@@ -64,28 +62,15 @@ class Valued:
 class BookSource(Protocol):
     """Where the valued book comes from."""
 
-    async def current(self) -> Valued:
+    async def current(self) -> BookValuation:
         """Return the book with every change that was acknowledged before this call."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedBook:
-    """A book source that loads and values everything at each call: right at any size, fast for small books."""
-
-    valuation: Valuation
-    base_currency: str
-
-    async def current(self) -> Valued:
-        """Return the book as it is stored now."""
-        holdings = await load_book(base_currency=self.base_currency)
-        return await asyncio.to_thread(value, holdings, self.valuation)
-
-
-def value(holdings: Holdings, valuation: Valuation) -> Valued:
+def value_book(holdings: Holdings, valuation: ValuationRules) -> BookValuation:
     """Value every client of a book. CPU-bound."""
     report = margin_report(holdings.book, holdings.prices, holdings.instruments, valuation.policy.rules)
     states = ranking.states(report, warning_cushion=valuation.warning_cushion)
-    return Valued(valuation, holdings, report, states, totals(report, holdings.book.loan, states))
+    return BookValuation(valuation, holdings, report, states, totals(report, holdings.book.loan, states))
 
 
 def rows_of(client_ids: NDArray[np.int64], wanted: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

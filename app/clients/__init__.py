@@ -1,1 +1,6 @@
-"""Clients with their loan and own rate: tables `client`, `margin`, `/clients`. Page: docs/architecture.md."""
+"""
+Clients with their loan and their own rate.
+
+Tables `client`, `margin`. Routes `/clients`. Loops: none.
+Page: docs/architecture.md.
+"""

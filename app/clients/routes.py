@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Request, Response, status
 from app.auth.deps import CallerDep, StaffDep
 from app.clients import service as clients_service
 from app.clients.schemas import ClientIn, ClientOut, ClientPatchIn
-from app.idempotency.decorator import once
+from app.idempotency.decorator import idempotent
 from app.web.deps import AfterId, ClientId, Limit, link_next
-from app.web.etags import TAG, ExpectedDep, KnownDep, created, tagged
+from app.web.etags import TAG, ConditionalGetDep, PreconditionDep, created, tagged
 from app.web.problems import problems
 
 router = APIRouter(prefix="/clients", tags=["clients"])
@@ -27,7 +27,7 @@ _LOCATION = {"Location": {"description": "Where it is.", "schema": {"type": "str
 async def list_clients(
     request: Request,
     caller: CallerDep,
-    known: KnownDep,
+    conditional: ConditionalGetDep,
     name: Annotated[
         str | None,
         Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$", description="How the name begins, in any case."),
@@ -40,7 +40,7 @@ async def list_clients(
         rows = await clients_service.list_clients(caller=caller, after=after, limit=limit)
     else:
         rows = await clients_service.find_clients(name, caller=caller, after=after, limit=limit)
-    answer = known.answer([ClientOut.model_validate(row) for row in rows])
+    answer = conditional.answer([ClientOut.model_validate(row) for row in rows])
     if len(rows) == limit:
         link_next(request, answer, after=rows[-1].id)
     return answer
@@ -54,7 +54,7 @@ async def list_clients(
     response_model=ClientOut,
     responses={201: {"headers": _LOCATION | TAG}, **problems(401, 403, 413, 422, 503)},
 )
-@once
+@idempotent
 async def create_client(body: ClientIn, caller: StaffDep) -> Response:
     """Store a new client with its loan and own rate."""
     client = await clients_service.create_client(
@@ -70,9 +70,9 @@ async def create_client(body: ClientIn, caller: StaffDep) -> Response:
     response_model=ClientOut,
     responses=tagged(200, unchanged=True) | problems(401, 404, 422, 503),
 )
-async def get_client(client_id: ClientId, caller: CallerDep, known: KnownDep) -> Response:
+async def get_client(client_id: ClientId, caller: CallerDep, conditional: ConditionalGetDep) -> Response:
     """Return one client."""
-    return known.answer(ClientOut.model_validate(await clients_service.get_client(client_id, caller=caller)))
+    return conditional.answer(ClientOut.model_validate(await clients_service.get_client(client_id, caller=caller)))
 
 
 @router.patch(
@@ -82,12 +82,14 @@ async def get_client(client_id: ClientId, caller: CallerDep, known: KnownDep) ->
     response_model=ClientOut,
     responses=tagged(200) | problems(401, 403, 404, 412, 413, 422, 503),
 )
-async def update_client(client_id: ClientId, body: ClientPatchIn, caller: StaffDep, expected: ExpectedDep) -> Response:
+async def update_client(
+    client_id: ClientId, body: ClientPatchIn, caller: StaffDep, precondition: PreconditionDep
+) -> Response:
     """Set the fields that the body has; a null rate returns to the policy's."""
     changes = body.model_dump(exclude_unset=True)
-    check = expected.check(ClientOut.model_validate)
+    check = precondition.check(ClientOut.model_validate)
     client = await clients_service.update_client(client_id, changes, caller=caller, check=check)
-    return expected.answer(ClientOut.model_validate(client))
+    return precondition.answer(ClientOut.model_validate(client))
 
 
 @router.delete(
@@ -97,6 +99,6 @@ async def update_client(client_id: ClientId, body: ClientPatchIn, caller: StaffD
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 409, 412, 422, 503),
 )
-async def delete_client(client_id: ClientId, caller: StaffDep, expected: ExpectedDep) -> None:
+async def delete_client(client_id: ClientId, caller: StaffDep, precondition: PreconditionDep) -> None:
     """Delete a client that holds nothing and owes nothing."""
-    await clients_service.delete_client(client_id, caller=caller, check=expected.check(ClientOut.model_validate))
+    await clients_service.delete_client(client_id, caller=caller, check=precondition.check(ClientOut.model_validate))

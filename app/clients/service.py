@@ -20,7 +20,7 @@ _SELECT: Final = """
 select c.id, c.name, m.loan, m.margin_requirement, c.created_at
 from client c join margin m on m.client_id = c.id
 """
-#: $3 the beginning of a name; U+10FFFF stands behind every name that begins so. `client_by_name` is its index.
+#: $3 the beginning of a name; U+10FFFF sorts after every name that begins so. `client_by_name` is its index.
 _FIND: Final = f"""
 with place as (
     select lower(c.name) as name, c.id from client c where c.id = $1 {{whose}}
@@ -52,7 +52,7 @@ async def find_clients(name: str, *, caller: Caller, after: int | None, limit: i
     """
     Return the clients that the caller may see whose name begins so, in any case; by name, behind the client `after`.
 
-    Behind one that was deleted meanwhile the list begins anew, so that nothing is missed.
+    Behind one that was deleted meanwhile the list begins again, so that nothing is missed.
     """
     whose, values = ("and c.id = $4", [caller.client_id]) if caller.role is Role.CLIENT else ("", [])
     query = _FIND.format(whose=whose)

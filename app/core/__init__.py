@@ -1,5 +1,6 @@
 """
-Ground without domain or I/O of its own: errors, logs, metrics, symbols, names, tasks, threads, limits.
+Ground without a domain: errors, logs, metrics, symbols, user names, tasks, threads, limits.
 
+Tables: none. Routes: none. Loops: none.
 Page: docs/architecture.md.
 """

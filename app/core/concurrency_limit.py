@@ -1,4 +1,4 @@
-"""A few at a time, and not too many who wait."""
+"""A bound on what runs at a time and on what waits for that."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,19 +7,19 @@ from contextlib import asynccontextmanager
 from app.core.errors import ThrottledError
 
 
-class Turns:
-    """Lets `at_once` in, has `waiting` more wait, and sends others away; of one process."""
+class ConcurrencyLimit:
+    """Admits `at_once` blocks, lets `waiting` more wait, and refuses others; of one process."""
 
     def __init__(self, what: str, *, at_once: int, waiting: int) -> None:
         self._what = what
         self._most = at_once + waiting
         self._inside = 0
-        self._turns = asyncio.Semaphore(at_once)
+        self._semaphore = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
-    async def take(self) -> AsyncIterator[None]:
+    async def acquire(self) -> AsyncIterator[None]:
         """
-        Wait for a turn, and have it until the block ends.
+        Hold a slot until the block ends, waiting for one first.
 
         Raises:
             ThrottledError: too many wait already.
@@ -28,7 +28,7 @@ class Turns:
             raise ThrottledError(f"Too many {self._what} are under way. Try again shortly.", retry_after=10)
         self._inside += 1
         try:
-            async with self._turns:
+            async with self._semaphore:
                 yield
         finally:
             self._inside -= 1

@@ -44,5 +44,5 @@ class DaemonExecutor(Executor):
                 continue
             try:
                 future.set_result(run())
-            except BaseException as error:  # noqa: BLE001 (whoever awaits the future gets it)
+            except BaseException as error:  # noqa: BLE001 (what awaits the future gets it)
                 future.set_exception(error)

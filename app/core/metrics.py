@@ -171,7 +171,7 @@ def _drop_gauges_of_the_dead(folder: Path) -> None:
             with suppress(FileNotFoundError):  # another worker was quicker
                 mark_process_dead(pid, path=str(folder))  # type: ignore[no-untyped-call] # prometheus_client's
         except PermissionError:
-            pass  # somebody else's process now has the number; rare, and ended with that
+            pass  # another service's process now has the number; rare, and ended with that
 
 
 class _Moment(Collector):

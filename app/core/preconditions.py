@@ -1,4 +1,4 @@
-"""What a caller expects of a record before it is changed; looked at under the record's lock."""
+"""What a caller expects of a record before it is changed; checked under the record's lock."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -29,7 +29,7 @@ async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]
 @contextmanager
 def on_stop(callback: Callable[[], None]) -> Iterator[None]:
     """
-    Call `callback` in the running loop when the process is told to stop, before what handles the signal already.
+    Call `callback` in the running loop when a signal asks the process to stop, before what handles the signal already.
 
     A server waits for open responses before it ends the lifespan, so streams must hear of the end earlier.
     """

@@ -1,1 +1,6 @@
-"""Corporate actions: table `split`; splits and how they reach every holder. Page: docs/architecture.md."""
+"""
+Stock splits, and how they reach every holder.
+
+Tables `split`. Routes: none. Loops: none; `stocks.monitor` applies late ones.
+Page: docs/architecture.md.
+"""

@@ -1,5 +1,6 @@
 """
-PostgreSQL: connections, migrating, pool, the embedded server, bulk reads, batched reads, notifications.
+PostgreSQL: connections, migrating, pool, statements, bulk reads, batch loader, the embedded server.
 
+Tables: none. Routes: none. Loops `notifications.Listener`, `pool_metrics.watch_pool`.
 Page: docs/architecture.md.
 """

@@ -1,4 +1,4 @@
-"""Reads that share a statement: who waits at the same moment is served together, and who comes alone at once."""
+"""Coalescing batch loader (the DataLoader pattern): requests that wait at the same moment share a statement."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -11,10 +11,10 @@ from app.database import sql
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 
-#: Statements under way at a time; a request that finds fewer goes at once.
-_LANES: Final = 2
-#: Behind a group of no more than this a request goes by itself: a task for it would cost a tenth of its time.
-_ALONE: Final = 1
+#: Batches under way at a time; a request that finds fewer starts one.
+_MOST_BATCHES: Final = 2
+#: After a batch of no more than this a request loads without a task: that would cost a tenth of its time.
+_FEW: Final = 1
 #: Keys of one statement.
 _MOST_KEYS: Final = 64
 
@@ -23,16 +23,16 @@ Load = Callable[[Any, Collection[Key]], Awaitable[Mapping[Key, Answer | Exceptio
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Read(Generic[Key, Answer]):
-    """A request that waits. Its answer may be an error, which nobody misses where the request was cancelled."""
+class _Request(Generic[Key, Answer]):
+    """A request that waits. Its answer may be an error, which asyncio does not log where the request was cancelled."""
 
     key: Key
     answer: asyncio.Future[Answer | Exception]
 
 
-class SharedReads(Generic[Key, Answer]):
+class BatchLoader(Generic[Key, Answer]):
     """
-    Where the requests of this process for one kind of thing wait.
+    Loads one kind of thing for the requests of this process, those that wait together by one statement.
 
     A statement begins after every request that it serves has arrived, so no answer is older than a write that was
     acknowledged before its request, whichever process made it. A request that is cancelled leaves the others as they
@@ -40,97 +40,97 @@ class SharedReads(Generic[Key, Answer]):
     """
 
     def __init__(self, load: Load[Key, Answer], *, seconds: float) -> None:
-        """Read by `load`; what takes longer than `seconds` fails."""
-        self._load = load
+        """Load by `load`; a statement that takes longer than `seconds` fails."""
+        self._read = load
         self._seconds = seconds
-        self._waiting: list[_Read[Key, Answer]] = []
-        self._lanes = 0
-        self._last_group = _MOST_KEYS
-        self._is_called = False
+        self._waiting: list[_Request[Key, Answer]] = []
+        self._running = 0
+        self._last_size = _MOST_KEYS
+        self._is_scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, key: Key) -> Answer:
+    async def load(self, key: Key) -> Answer:
         """Return what is stored for a key; raises what `load` has for it."""
-        answer = await (self._read_alone(key) if self._is_alone() else self._read_together(key))
+        answer = await (self._load_now(key) if self._is_idle() else self._load_batched(key))
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def _is_alone(self) -> bool:
-        """Return whether nobody else is there, or was a moment ago."""
-        return self._lanes == 0 and not self._is_called and self._last_group <= _ALONE
+    def _is_idle(self) -> bool:
+        """Return whether no other request waits or runs, and the last batch was small."""
+        return self._running == 0 and not self._is_scheduled and self._last_size <= _FEW
 
-    async def _read_alone(self, key: Key) -> Answer | Exception:
-        """Return what is stored for a key, in the request's own task; who comes meanwhile goes together."""
-        self._lanes += 1
-        self._last_group = 1
+    async def _load_now(self, key: Key) -> Answer | Exception:
+        """Return what is stored for a key, in the request's own task; requests that arrive meanwhile form a batch."""
+        self._running += 1
+        self._last_size = 1
         try:
             async with asyncio.timeout(self._seconds), sql.acquire() as connection:
-                return (await self._load(connection, {key}))[key]
+                return (await self._read(connection, {key}))[key]
         finally:
-            self._lanes -= 1
+            self._running -= 1
             if self._waiting:
-                self._call()
+                self._schedule()
 
-    async def _read_together(self, key: Key) -> Answer | Exception:
-        """Wait for a group's answers."""
-        read: _Read[Key, Answer] = _Read(key, asyncio.get_running_loop().create_future())
-        self._waiting.append(read)
-        self._call()
-        return await read.answer
+    async def _load_batched(self, key: Key) -> Answer | Exception:
+        """Return the answer for a key from the batch that it joins."""
+        request: _Request[Key, Answer] = _Request(key, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._schedule()
+        return await request.answer
 
-    def _call(self) -> None:
-        """Have those served who wait, and who arrives together with them."""
-        if self._lanes < _LANES and not self._is_called:
-            self._is_called = True
-            asyncio.get_running_loop().call_soon(self._open_lane)  # behind the requests that arrived together
+    def _schedule(self) -> None:
+        """Start a batch after the requests that arrive in this turn of the event loop, unless enough run."""
+        if self._running < _MOST_BATCHES and not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._start_batch)  # behind the requests that arrived together
 
-    def _open_lane(self) -> None:
-        """Start to serve those who wait."""
-        self._is_called = False
-        self._lanes += 1
+    def _start_batch(self) -> None:
+        """Start a task that serves the waiting requests."""
+        self._is_scheduled = False
+        self._running += 1
         task = asyncio.get_running_loop().create_task(self._run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
-        """Serve those who wait, group by group, until nobody does."""
+        """Serve waiting requests, batch by batch, until none waits."""
         try:
-            while group := self._next():
-                await self._serve_from(group)
+            while batch := self._next():
+                await self._serve_from(batch)
         finally:
-            self._lanes -= 1  # at once, so that who comes next opens another
+            self._running -= 1  # before any await, so that the next request starts another
 
-    async def _serve_from(self, group: list[_Read[Key, Answer]]) -> None:
-        """Serve a group, and who came meanwhile, on one connection."""
+    async def _serve_from(self, batch: list[_Request[Key, Answer]]) -> None:
+        """Serve a batch, and those that form meanwhile, on one connection."""
         try:
             async with sql.acquire() as connection:
-                while group:
+                while batch:
                     async with asyncio.timeout(self._seconds):
-                        answers = await self._load(connection, {read.key for read in group})
-                    for read in group:
-                        _give(read, answers[read.key])
-                    group = self._next()
-        except Exception as error:  # noqa: BLE001 - each request of the group raises it
-            for read in group:
-                _give(read, _own(error))
+                        answers = await self._read(connection, {request.key for request in batch})
+                    for request in batch:
+                        _resolve(request, answers[request.key])
+                    batch = self._next()
+        except Exception as error:  # noqa: BLE001 - each request of the batch raises it
+            for request in batch:
+                _resolve(request, _copy_of(error))
 
-    def _next(self) -> list[_Read[Key, Answer]]:
-        """Take those who wait longest, as many as one statement serves."""
-        waiting = [read for read in self._waiting if not read.answer.done()]
+    def _next(self) -> list[_Request[Key, Answer]]:
+        """Remove and return the requests that wait longest, as many as one statement serves."""
+        waiting = [request for request in self._waiting if not request.answer.done()]
         self._waiting = waiting[_MOST_KEYS:]
         if waiting:
-            self._last_group = len(waiting)
+            self._last_size = len(waiting)
         return waiting[:_MOST_KEYS]
 
 
-def _give(read: _Read[Key, Answer], answer: Answer | Exception) -> None:
+def _resolve(request: _Request[Key, Answer], answer: Answer | Exception) -> None:
     """Answer a request, unless it was cancelled."""
-    if not read.answer.done():
-        read.answer.set_result(answer)
+    if not request.answer.done():
+        request.answer.set_result(answer)
 
 
-def _own(error: Exception) -> Exception:
+def _copy_of(error: Exception) -> Exception:
     """Return an error like this one, for one request."""
     try:
         return copy(error)

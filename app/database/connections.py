@@ -150,7 +150,7 @@ async def _connect_within(database: Database, seconds: float) -> asyncpg.Connect
 
 
 async def connections_given(database: Database) -> int:
-    """Return how many connections the server gives to everybody together, less those that it keeps for superusers."""
+    """Return how many connections the server gives to all clients together, less those that it keeps for superusers."""
     connection = await database.connect()
     try:
         given: int = await connection.fetchval(

@@ -23,7 +23,7 @@ class Signal:
     """
     Says that something may have happened since the last `wait` returned; several at once are one.
 
-    For one reader: look at the database after every return; what happens meanwhile makes the next `wait` return at
+    For one reader: read the database after every return; what happens meanwhile makes the next `wait` return at
     once.
     """
 
@@ -35,7 +35,7 @@ class Signal:
         self._event.set()
 
     async def wait(self, seconds: float) -> bool:
-        """Return True once something may have happened, False after `seconds`: then look anyway, to be sure."""
+        """Return True once something may have happened, False after `seconds`: the reader reads even then."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()

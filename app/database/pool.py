@@ -23,15 +23,15 @@ class _Transaction(TransactionContextPooled):
 
     def __init__(self, client: "PoolClient") -> None:
         super().__init__(TransactionWrapper(client), client._pool_init_lock)  # noqa: SLF001 - as its base does
-        self._turns = client.turns
+        self._semaphore = client.semaphore
 
     async def __aenter__(self) -> TransactionalDBClient:
         """Begin."""
-        await self._turns.acquire()
+        await self._semaphore.acquire()
         try:
             return await super().__aenter__()
         except BaseException:
-            self._turns.release()
+            self._semaphore.release()
             connection = getattr(self.client, "_connection", None)
             if connection is not None:
                 get_connections().reset(self.token)
@@ -43,7 +43,7 @@ class _Transaction(TransactionContextPooled):
         try:
             await super().__aexit__(*exception)
         finally:
-            self._turns.release()
+            self._semaphore.release()
 
 
 class PoolClient(AsyncpgDBClient):
@@ -51,7 +51,7 @@ class PoolClient(AsyncpgDBClient):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(*args, **kwargs)
-        self.turns = asyncio.Semaphore(self.pool_maxsize - self.pool_maxsize // _LEFT)
+        self.semaphore = asyncio.Semaphore(self.pool_maxsize - self.pool_maxsize // _LEFT)
 
     def _in_transaction(self) -> TransactionContext:
         return _Transaction(self)

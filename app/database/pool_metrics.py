@@ -1,4 +1,4 @@
-"""How this process uses its database connections, told to the metrics."""
+"""Metrics of how this process uses its database connections."""
 
 import asyncio
 from typing import Final
@@ -11,7 +11,7 @@ _SECONDS: Final = 1.0
 
 
 async def watch_pool() -> None:
-    """Look every second, for ever; end it by cancelling."""
+    """Measure every second, for ever; end it by cancelling."""
     while True:
         pool = getattr(connections.get("default"), "_pool", None)  # an asyncpg.Pool once it is open
         if pool is not None:

@@ -1,5 +1,5 @@
 """
-Statements of ours on the connection at hand: the transaction's inside of one, else the pool's.
+Statements on the current connection: the transaction's inside of one, else the pool's.
 
 Parameters are PostgreSQL's `$1`, `$2`, in order. Nothing of a caller's is ever written into a statement.
 """
@@ -50,7 +50,7 @@ class Connection(Protocol):
         """Return whether it ended."""
 
     def terminate(self) -> None:
-        """End it without a word to the server."""
+        """Close it without telling the server."""
 
 
 async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ async def one(query: str, *parameters: object) -> dict[str, Any]:
 
 
 async def run(query: str, *parameters: object) -> None:
-    """Run a statement, whatever it gives."""
+    """Run a statement; what it returns is dropped."""
     await connections.get("default").execute_query(query, list(parameters))
 
 

@@ -1,1 +1,6 @@
-"""Margin arithmetic on arrays: columns in, columns out. No clock, log, database or configuration."""
+"""
+Margin arithmetic on arrays: columns in, columns out; no clock, log, database or configuration.
+
+Tables: none. Routes: none. Loops: none.
+Page: docs/architecture.md.
+"""

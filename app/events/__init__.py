@@ -1,5 +1,6 @@
 """
-The stream: table `event` (durable events), live figures, `GET /events`, `WS /ws`; loop: `monitor.Hub`.
+The event stream: durable events in an outbox, live figures beside them, over SSE and WebSocket.
 
+Tables `event`. Routes `/events`, `/ws/{clientId}`. Loops `monitor.Hub`.
 Page: docs/architecture.md.
 """

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.book import ranking
-from app.book.ranking import State
-from app.book.valuation import Valued, rows_of
+from app.book.valuation import BookValuation, rows_of
 from app.engine.exact import COMPLETE
 from app.engine.units import PRICE_SCALE
 from app.events.types import Filter, Kind, StreamEvent
@@ -20,7 +19,7 @@ MOST_MARGINS: Final = 200
 MOST_PRICES: Final = 500
 
 #: Columns that say, with the loan, everything about a client's figures.
-_TOLD: Final = ("status", "portfolio_value", "net_equity", "margin_requirement")
+_COMPARED: Final = ("status", "portfolio_value", "net_equity", "margin_requirement")
 _CENTS: Final = 100
 
 
@@ -28,14 +27,16 @@ _CENTS: Final = 100
 class Difference:
     """What a later book has that an earlier one had not."""
 
-    after: Valued
+    after: BookValuation
     #: (K,) rows of `after` whose figures are new or others, in order.
     rows: NDArray[np.int64]
     #: Symbols whose price is new or another.
     symbols: frozenset[str]
 
 
-def difference(before: Valued, after: Valued, touched: Sequence[NDArray[np.int64]] | None = None) -> Difference:
+def difference(
+    before: BookValuation, after: BookValuation, touched: Sequence[NDArray[np.int64]] | None = None
+) -> Difference:
     """
     Return how two books differ. Cost: what is touched, CPU-bound.
 
@@ -52,13 +53,13 @@ def difference(before: Valued, after: Valued, touched: Sequence[NDArray[np.int64
     at, kept = at[same], rows[same]
     unchanged = before.states[at] == after.states[kept]
     unchanged &= before.holdings.book.loan[at] == after.holdings.book.loan[kept]
-    for name in _TOLD:
+    for name in _COMPARED:
         unchanged &= getattr(before.report, name)[at] == getattr(after.report, name)[kept]
     same[same] = unchanged
     return Difference(after, rows[~same], _moved(before, after))
 
 
-def margin_event(valued: Valued, row: int, at: datetime) -> StreamEvent:
+def margin_event(valued: BookValuation, row: int, at: datetime) -> StreamEvent:
     """Return a client's figures, those of `GET /margin/{clientId}` and its state; null where it is incomplete."""
     report, book = valued.report, valued.holdings.book
     complete = bool(report.status[row] == COMPLETE)
@@ -68,18 +69,18 @@ def margin_event(valued: Valued, row: int, at: datetime) -> StreamEvent:
     }
     data["loan_amount"] = int(book.loan[row]) / _CENTS
     data["margin_call_triggered"] = bool(report.margin_shortfall[row] > 0) if complete else None
-    data["state"] = list(State)[valued.states[row]].value
+    data["state"] = ranking.state_of(valued.states[row]).value
     return StreamEvent(kind=Kind.MARGIN, at=at, client_id=int(book.client_ids[row]), data=data)
 
 
-def price_event(valued: Valued, symbol: str, index: int, at: datetime, *, currency: str) -> StreamEvent:
+def price_event(valued: BookValuation, symbol: str, index: int, at: datetime, *, currency: str) -> StreamEvent:
     """Return what one unit is worth in account currency; null where that is not known."""
     price = int(valued.holdings.prices.price[index])
     data = {"price": price / PRICE_SCALE if price else None, "currency": currency}
     return StreamEvent(kind=Kind.PRICE, at=at, symbol=symbol, data=data)
 
 
-def held_symbols(valued: Valued, client_id: int) -> dict[str, int]:
+def held_symbols(valued: BookValuation, client_id: int) -> dict[str, int]:
     """Return the symbols that a client holds, with their index; none where there is no such client."""
     book = valued.holdings.book
     row = row_of(valued, client_id)
@@ -89,14 +90,14 @@ def held_symbols(valued: Valued, client_id: int) -> dict[str, int]:
     return {book.symbols[index]: int(index) for index in held}
 
 
-def row_of(valued: Valued, client_id: int) -> int | None:
+def row_of(valued: BookValuation, client_id: int) -> int | None:
     """Return a client's row, None where there is no such client."""
     ids = valued.holdings.book.client_ids
     row = int(np.searchsorted(ids, client_id))
     return row if row < len(ids) and ids[row] == client_id else None
 
 
-def most_urgent(valued: Valued, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def most_urgent(valued: BookValuation, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return at most MOST_MARGINS of some rows, the smallest cushion first; no cushion ranks last."""
     if len(rows) <= MOST_MARGINS:
         return rows
@@ -104,7 +105,7 @@ def most_urgent(valued: Valued, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[ranking.first(np.where(np.isnan(keys), np.inf, keys), MOST_MARGINS)]
 
 
-def snapshot(valued: Valued, wanted: Filter, *, currency: str) -> list[StreamEvent]:
+def snapshot(valued: BookValuation, wanted: Filter, *, currency: str) -> list[StreamEvent]:
     """
     Return the figures that a new subscriber begins with.
 
@@ -124,7 +125,7 @@ def snapshot(valued: Valued, wanted: Filter, *, currency: str) -> list[StreamEve
     return [event for event in prices + margins if event.kind in wanted.kinds]
 
 
-def _moved(before: Valued, after: Valued) -> frozenset[str]:
+def _moved(before: BookValuation, after: BookValuation) -> frozenset[str]:
     """Return the symbols whose price is new or another."""
     old, new = before.holdings, after.holdings
     if old.prices is new.prices and old.book.symbols is new.book.symbols:

@@ -1,9 +1,9 @@
 """
 The streams of this process.
 
-Durable events come by id from the table, woken by a notification and looked for every second anyway, so it does not
-matter which process wrote them. One reader, `Tail`, serves all subscribers, once `Beginning` has taken each to what the
-tail remembers. Live figures come from the resident book by `Ticker`.
+Durable events come by id from the table, read after a notification and every second anyway, so it does not matter
+which process wrote them. One reader, `RecentEvents`, serves all subscribers, after `CatchUp` has brought each to the
+events that it holds. Live figures come from the resident book by `LiveFeed`.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from app.core.errors import ThrottledError, UnavailableError
 from app.database.connections import DATABASE_DOWN
 from app.database.notifications import Listener
 from app.events import outbox as events_service
-from app.events.catch_up import Beginning
-from app.events.live_feed import Ticker
-from app.events.recent_events import PAGE, Tail
+from app.events.catch_up import CatchUp
+from app.events.live_feed import LiveFeed
+from app.events.recent_events import PAGE, RecentEvents
 from app.events.subscription import Subscription
-from app.events.types import Ending, Stream, StreamEvent, Wish
+from app.events.types import Ending, Stream, StreamEvent, SubscriptionRequest
 
-#: Figures are told at most this often.
-_BEAT_SECONDS: Final = 0.25
-#: What a lost notification told is found this much later.
+#: Figures are published at most this often.
+_PUBLISH_SECONDS: Final = 0.25
+#: An event whose notification was lost is found this much later.
 _POLL_SECONDS: Final = 1.0
 #: A user that is deactivated is gone from its streams within 1 s.
 _GUARD_SECONDS: Final = 0.4
@@ -51,11 +51,11 @@ class Limits:
 class Hub:
     """Feeds every open stream; `run` it as a task."""
 
-    def __init__(self, *, ticker: Ticker, listener: Listener, limits: Limits) -> None:
-        self._ticker = ticker
+    def __init__(self, *, live_feed: LiveFeed, listener: Listener, limits: Limits) -> None:
+        self._live_feed = live_feed
         self._limits = limits
-        self._tail = Tail(size=max(limits.queue, PAGE))
-        self._beginning = Beginning(tail=self._tail, ticker=ticker, follow=self._follow)
+        self._recent = RecentEvents(size=max(limits.queue, PAGE))
+        self._catch_up = CatchUp(recent=self._recent, live_feed=live_feed, follow=self._follow)
         self._event_signal = listener.signal("event")
         self._book_signal = listener.signal("book")
         self._closed = False
@@ -69,7 +69,7 @@ class Hub:
         """Feed the streams for ever; end it by cancelling."""
         async with asyncio.TaskGroup() as tasks:
             for step in (self._follow_events, self._follow_book, self._guard, self._prune):
-                tasks.create_task(_repeated(step))
+                tasks.create_task(_repeat(step))
 
     def close(self) -> None:
         """End every stream, and open none any more."""
@@ -78,11 +78,11 @@ class Hub:
             subscription.end(Ending.SHUTDOWN)
 
     @asynccontextmanager
-    async def open(self, wish: Wish) -> AsyncIterator[Stream]:
+    async def open(self, request: SubscriptionRequest) -> AsyncIterator[Stream]:
         """See `Streams.open`."""
-        user_id = wish.session.caller.user_id
+        user_id = request.session.caller.user_id
         self._admit(user_id)
-        subscription = Subscription(wish, queue_size=self._limits.queue)
+        subscription = Subscription(request, queue_size=self._limits.queue)
         self._open.add(subscription)
         self._open_of[user_id] += 1
         try:
@@ -91,10 +91,10 @@ class Hub:
             self._open.discard(subscription)
             self._open_of.subtract([user_id])
             self._open_of += Counter()  # drops users without one
-            following = self._following[wish.filter.client_id]
+            following = self._following[request.filter.client_id]
             following.discard(subscription)
             if not following:
-                del self._following[wish.filter.client_id]
+                del self._following[request.filter.client_id]
 
     def _admit(self, user_id: int) -> None:
         """
@@ -117,47 +117,47 @@ class Hub:
         """See `Stream`."""
         try:
             await self._ready.wait()
-            async for beginning in self._beginning.batches(subscription):
-                yield beginning
+            async for page in self._catch_up.batches(subscription):
+                yield page
         except DATABASE_DOWN:
             subscription.end(Ending.UNAVAILABLE)
-        if not subscription.wish.follow:
+        if not subscription.request.follow:
             subscription.end(Ending.COMPLETE)
         while (batch := await subscription.take(patience_seconds)) is not None:
             if subscription.is_caught_up:
-                subscription.position = max(subscription.position, self._tail.position)
+                subscription.position = max(subscription.position, self._recent.position)
             yield batch
 
     def _follow(self, subscription: Subscription) -> None:
         """Offer each new event to a subscription from now on."""
-        self._following[subscription.wish.filter.client_id].add(subscription)
+        self._following[subscription.request.filter.client_id].add(subscription)
 
     async def _follow_events(self) -> None:
-        """Offer what was committed since the last look."""
+        """Offer the events that were committed since the last read."""
         if not self._ready.is_set():
-            await self._tail.begin()
+            await self._recent.begin()
             self._ready.set()
         await self._event_signal.wait(_POLL_SECONDS)
         page = None
         while page is None or len(page) == PAGE:
-            page = await self._tail.read()
+            page = await self._recent.read()
             for event in page:
                 for client_id in {None, event.client_id} & self._following.keys():
                     for subscription in self._following[client_id]:
                         subscription.offer(event)
 
     async def _follow_book(self) -> None:
-        """Offer the figures that changed, not more often than a beat."""
+        """Offer the figures that changed, not more often than every `_PUBLISH_SECONDS`."""
         await self._book_signal.wait(_POLL_SECONDS)
-        await self._ticker.beat(self._open)
-        await asyncio.sleep(_BEAT_SECONDS)
+        await self._live_feed.publish_changes(self._open)
+        await asyncio.sleep(_PUBLISH_SECONDS)
 
     async def _guard(self) -> None:
         """End the streams of sessions that ended."""
         await asyncio.sleep(_GUARD_SECONDS)
-        ended = await ended_sessions({subscription.wish.session for subscription in self._open})
+        ended = await ended_sessions({subscription.request.session for subscription in self._open})
         for subscription in self._open:
-            if subscription.wish.session in ended:
+            if subscription.request.session in ended:
                 subscription.end(Ending.SIGNED_OUT)
 
     async def _prune(self) -> None:
@@ -187,14 +187,14 @@ class _Open:
         return self._hub.batches(self._subscription, patience_seconds=patience_seconds)
 
 
-async def _repeated(step: Callable[[], Awaitable[None]]) -> None:
-    """Take a step again and again, also while the database is away for a time."""
+async def _repeat(step: Callable[[], Awaitable[None]]) -> None:
+    """Run a step for ever, also through an outage of the database."""
     while True:
         try:
             await step()
         except DATABASE_DOWN as error:
             _log.warning("stream interrupted", step=step.__name__, error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_RETRY_SECONDS)
-        except Exception:  # noqa: BLE001 - the log has it, and what runs for ever outlives a bug
+        except Exception:  # noqa: BLE001 - logged; the loop outlives a bug
             _log.exception("unexpected error in the stream", step=step.__name__)
             await asyncio.sleep(_RETRY_SECONDS)

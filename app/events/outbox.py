@@ -71,7 +71,7 @@ async def publish_all(events: list[NewEvent]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Retained:
     """Ids of the oldest and the newest event that are stored; both 0 where none ever was."""
 
     oldest: int
@@ -86,17 +86,17 @@ class Kept:
         return max(self.oldest - 1, 0) <= after <= self.newest
 
 
-async def kept() -> Kept:
+async def retained() -> Retained:
     """Return which events are stored now."""
     query = "select coalesce(min(id), 0) as oldest, coalesce(max(id), 0) as newest from event"
-    return Kept(**await sql.one(query))
+    return Retained(**await sql.one(query))
 
 
 async def read_after(
     after: int, *, upto: int | None = None, wanted: Filter | None = None, limit: int
 ) -> list[StreamEvent]:
     """
-    Return the first `limit` durable events behind the id `after`, in order; `upto` is the last id to look at.
+    Return the first `limit` durable events behind the id `after`, in order; `upto` is the last id to read.
 
     Ids are given in the order of commits, so what comes back later never has an id below what came back now.
     """
@@ -120,5 +120,5 @@ async def open_calls(*, client_id: int | None) -> list[dict[str, Any]]:
 
 async def prune(*, days: int = KEPT_DAYS) -> None:
     """Delete events that are older than the stream promises to keep; the newest stays, and says how far ids went."""
-    newest = (await kept()).newest
+    newest = (await retained()).newest
     await Event.filter(at__lt=datetime.now(UTC) - timedelta(days=days), id__lt=newest).delete()

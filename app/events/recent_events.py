@@ -11,11 +11,11 @@ from app.events.types import StreamEvent
 PAGE: Final = 500
 
 
-class Tail:
+class RecentEvents:
     """
     The durable events from some id on.
 
-    Ids are given in the order of commits, so whoever reads on from the last id that it saw misses none.
+    Ids are given in the order of commits, so a reader that goes on from the last id that it has misses none.
     """
 
     def __init__(self, *, size: int) -> None:
@@ -28,7 +28,7 @@ class Tail:
 
     async def begin(self) -> None:
         """Begin at the newest event."""
-        self.position = self._floor = (await events_service.kept()).newest
+        self.position = self._floor = (await events_service.retained()).newest
 
     async def read(self) -> list[StreamEvent]:
         """Return the next events, none where there are none yet; call again at once where it is a whole page."""
@@ -44,7 +44,7 @@ class Tail:
         return page
 
     def since(self, after: int) -> list[StreamEvent] | None:
-        """Return the events behind an id up to `position`, None where they are no longer remembered."""
+        """Return the events behind an id up to `position`, None where they are no longer held."""
         if after < self._floor:
             return None
         return [event for event in self._recent if (event.id or 0) > after]

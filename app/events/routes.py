@@ -12,7 +12,7 @@ from app.clients import service as clients_service
 from app.core.errors import InvalidInputError
 from app.events.schemas import SSE_EXAMPLE, SSE_SCHEMA, KindIn
 from app.events.sse_response import EventStreamResponse, frames
-from app.events.types import Filter, Kind, Stream, Streams, Wish, visible_client
+from app.events.types import Filter, Kind, Stream, Streams, SubscriptionRequest, visible_client
 from app.web.fields import LARGEST_ID
 from app.web.problems import problems
 
@@ -69,7 +69,7 @@ def refuse_token_in_url(connection: HTTPConnection) -> None:
         raise InvalidInputError("A token does not belong into a URL: send it as `Authorization: Bearer ...`.")
 
 
-async def get_wish(
+async def get_request(
     session: SessionDep,
     kinds: Annotated[frozenset[Kind], Depends(get_kinds)],
     after: Annotated[int | None, Depends(get_after)],
@@ -78,7 +78,7 @@ async def get_wish(
     ] = None,
     *,
     follow: Annotated[bool, Query(description="False: what is there already, then the end.")] = True,
-) -> Wish:
+) -> SubscriptionRequest:
     """
     Return what a subscriber asks for.
 
@@ -88,12 +88,14 @@ async def get_wish(
     own = visible_client(session.caller, client_id)
     if own is not None:
         await clients_service.get_client(own, caller=session.caller)
-    return Wish(session=session, filter=Filter(kinds=kinds, client_id=own), after=after, follow=follow)
+    return SubscriptionRequest(session=session, filter=Filter(kinds=kinds, client_id=own), after=after, follow=follow)
 
 
-async def get_stream(wish: Annotated[Wish, Depends(get_wish)], streams: StreamsDep) -> AsyncIterator[Stream]:
+async def get_stream(
+    request: Annotated[SubscriptionRequest, Depends(get_request)], streams: StreamsDep
+) -> AsyncIterator[Stream]:
     """Give a stream until the response has ended."""
-    async with streams.open(wish) as stream:
+    async with streams.open(request) as stream:
         yield stream
 
 

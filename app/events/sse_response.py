@@ -25,7 +25,7 @@ class EventStreamResponse(StreamingResponse):
     Server-sent events.
 
     FastAPI's own `EventSourceResponse` encodes each event for each subscriber and writes them one by one; here an event
-    is encoded once for all, and what waits is written together.
+    is encoded once for all subscribers, and waiting events are written together.
     """
 
     media_type = "text/event-stream"
@@ -46,10 +46,10 @@ async def frames(stream: Stream) -> AsyncIterator[bytes]:
     async with aclosing(stream.batches(patience_seconds=PING_SECONDS)) as batches:
         async for batch in batches:
             yield b"".join(map(as_sse, batch)) or as_ping(stream.position)
-    yield as_sse(farewell(stream))
+    yield as_sse(last_frame(stream))
 
 
-def farewell(stream: Stream) -> StreamEvent:
+def last_frame(stream: Stream) -> StreamEvent:
     """Return the last event of a stream."""
     assert stream.ending is not None, "it ended by itself"
     data = {"reason": stream.ending.value, "last_event_id": stream.position}

@@ -1,11 +1,11 @@
-"""What waits for one subscriber of the stream: bounded, so that a slow reader costs no memory and stops nobody."""
+"""What waits for one subscriber of the stream: bounded, so that a slow reader costs no memory and delays no other."""
 
 import asyncio
 from collections import deque
 from contextlib import suppress
 from typing import Final
 
-from app.events.types import Ending, StreamEvent, Wish
+from app.events.types import Ending, StreamEvent, SubscriptionRequest
 
 #: Live figures that wait at most; the oldest give way.
 _MOST_FIGURES: Final = 2_000
@@ -21,8 +21,8 @@ class Subscription:
     resumes behind it.
     """
 
-    def __init__(self, wish: Wish, *, queue_size: int) -> None:
-        self.wish = wish
+    def __init__(self, request: SubscriptionRequest, *, queue_size: int) -> None:
+        self.request = request
         #: Every wanted durable event up to this id was handed out.
         self.position = 0
         self.ending: Ending | None = None
@@ -39,7 +39,7 @@ class Subscription:
     def offer(self, event: StreamEvent) -> None:
         """Queue a durable event; to be called in the order of ids."""
         assert event.id is not None, "a durable event has an id"
-        if self.ending is None and event.id > self.position and self.wish.filter.wants(event):
+        if self.ending is None and event.id > self.position and self.request.filter.wants(event):
             if len(self._events) >= self._queue_size:
                 self.end(Ending.SLOW)
             else:
@@ -48,7 +48,7 @@ class Subscription:
 
     def offer_figure(self, event: StreamEvent) -> None:
         """Queue a live figure, in place of an older one of the same client or symbol."""
-        if self.ending is None and event.kind in self.wish.filter.kinds:
+        if self.ending is None and event.kind in self.request.filter.kinds:
             key = (event.kind, event.client_id if event.symbol is None else event.symbol)
             self._figures.pop(key, None)
             self._figures[key] = event
@@ -57,7 +57,7 @@ class Subscription:
             self._woken.set()
 
     def end(self, ending: Ending) -> None:
-        """Take nothing more; the first reason counts, but who may not read any more reads nothing more."""
+        """Accept nothing more; the first reason counts, but a reader that was signed out gets nothing more."""
         if self.ending is None or ending is Ending.SIGNED_OUT:
             self.ending = ending
             self._woken.set()

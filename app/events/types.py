@@ -31,7 +31,7 @@ BYE: Final = "bye"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StreamEvent:
-    """One event, one object for all who get it; `data` is JSON throughout."""
+    """One event, one object for all its subscribers; `data` is JSON throughout."""
 
     kind: str
     at: datetime
@@ -43,7 +43,7 @@ class StreamEvent:
 
 
 class Ending(StrEnum):
-    """Why a stream ends; whoever resumes from its last id misses nothing."""
+    """Why a stream ends; a reader that resumes from its last id misses nothing."""
 
     #: The reader did not keep up.
     SLOW = "slow_reader"
@@ -75,8 +75,8 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a subscriber asks for."""
+class SubscriptionRequest:
+    """What a subscriber asks for: which events, and behind which id."""
 
     session: Session
     filter: Filter
@@ -104,7 +104,7 @@ class Stream(Protocol):
 class Streams(Protocol):
     """This process's streams."""
 
-    def open(self, wish: Wish) -> AbstractAsyncContextManager[Stream]:
+    def open(self, request: SubscriptionRequest) -> AbstractAsyncContextManager[Stream]:
         """
         Give a stream until the block ends.
 
@@ -116,7 +116,7 @@ class Streams(Protocol):
 
 def visible_client(caller: Caller, client_id: int | None) -> int | None:
     """
-    Return whose events a caller gets who asks for those of `client_id` (None = all that it may see).
+    Return the client whose events a caller gets that asks for `client_id` (None = all that it may see).
 
     Raises:
         NotFoundError: it may not see that client.

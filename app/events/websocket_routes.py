@@ -14,8 +14,8 @@ from app.clients import service as clients_service
 from app.core.errors import AppError, AuthenticationError, InvalidInputError, NotFoundError, RetryableError
 from app.events.routes import StreamsDep, get_after, get_kinds, refuse_token_in_url
 from app.events.schemas import SubscribeIn
-from app.events.sse_response import PING_SECONDS, WRITE_SECONDS, farewell
-from app.events.types import Ending, Filter, Kind, Stream, Streams, Wish, visible_client
+from app.events.sse_response import PING_SECONDS, WRITE_SECONDS, last_frame
+from app.events.types import Ending, Filter, Kind, Stream, Streams, SubscriptionRequest, visible_client
 from app.events.wire import as_json
 from app.web.deps import ClientId
 
@@ -49,15 +49,15 @@ async def follow_client(
 ) -> None:
     """Send a client's events as JSON messages; see `follow_events` for what they are and for close codes."""
     query = websocket.scope["query_string"]
-    websocket.scope["query_string"] = b""  # the server logs it, and somebody may have put a token there
+    websocket.scope["query_string"] = b""  # the server logs it, and a caller may have put a token there
     await websocket.accept()
     websocket.scope["query_string"] = query
     try:
         refuse_token_in_url(websocket)
         first = await _first_message(websocket)
         after = after if first.last_event_id is None else first.last_event_id
-        wish = await _wish(first.token, Filter(kinds=kinds, client_id=client_id), after, auth)
-        await _serve(websocket, wish, streams)
+        request = await _request(first.token, Filter(kinds=kinds, client_id=client_id), after, auth)
+        await _serve(websocket, request, streams)
     except TimeoutError:
         await _close(websocket, _NO_TOKEN_IN_TIME, "No token came in time.")
     except AppError as error:
@@ -88,9 +88,9 @@ async def _first_message(websocket: WebSocket) -> SubscribeIn:
         raise InvalidInputError('Send {"token": ...} as the first message.') from error
 
 
-async def _wish(token: str, wanted: Filter, after: int | None, auth: Auth) -> Wish:
+async def _request(token: str, wanted: Filter, after: int | None, auth: Auth) -> SubscriptionRequest:
     """
-    Return what is asked for, by somebody who may.
+    Return the request of a session that may make it.
 
     Raises:
         AuthenticationError: a token that is not valid (any more).
@@ -100,17 +100,17 @@ async def _wish(token: str, wanted: Filter, after: int | None, auth: Auth) -> Wi
     visible_client(session.caller, wanted.client_id)
     assert wanted.client_id is not None, "the path names it"
     await clients_service.get_client(wanted.client_id, caller=session.caller)
-    return Wish(session=session, filter=wanted, after=after)
+    return SubscriptionRequest(session=session, filter=wanted, after=after)
 
 
-async def _serve(websocket: WebSocket, wish: Wish, streams: Streams) -> None:
+async def _serve(websocket: WebSocket, request: SubscriptionRequest, streams: Streams) -> None:
     """
     Send events until the stream ends or the subscriber leaves.
 
     Raises:
         RetryableError: too many streams.
     """
-    async with streams.open(wish) as stream:
+    async with streams.open(request) as stream:
         sender = asyncio.create_task(_send(websocket, stream))
         leaver = asyncio.create_task(_until_left(websocket))
         try:
@@ -131,7 +131,7 @@ async def _send(websocket: WebSocket, stream: Stream) -> None:
                 for event in batch:
                     async with asyncio.timeout(WRITE_SECONDS):
                         await websocket.send_text(as_json(event))
-        last = farewell(stream)
+        last = last_frame(stream)
         reason = f"{last.data['reason']}; last_event_id={stream.position}"
         await _close(websocket, _ENDINGS[Ending(last.data["reason"])], reason)
 

@@ -1,4 +1,4 @@
-"""Stream events as bytes; each is written once for all who get it."""
+"""Stream events as bytes; each is encoded once for all its subscribers."""
 
 from functools import lru_cache
 from typing import Final
@@ -20,7 +20,7 @@ def as_json(event: StreamEvent) -> str:
 
 @lru_cache(maxsize=4096)
 def as_sse(event: StreamEvent) -> bytes:
-    """Return an event as a frame of `text/event-stream`; where the stream begins is told by its id alone."""
+    """Return an event as a frame of `text/event-stream`; the first one is its id alone."""
     if event.kind == OPEN:
         return format_sse_event(data_str=None, id=str(event.id), retry=_RETRY_MS, comment="open")
     event_id = None if event.id is None else str(event.id)

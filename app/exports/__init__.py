@@ -1,1 +1,6 @@
-"""Files out: `/exports`, one moment of the database as an import takes it. Page: docs/architecture.md."""
+"""
+Files out: one snapshot of the database, in the form that an import takes.
+
+Tables: none. Routes `/exports`. Loops: none.
+Page: docs/architecture.md.
+"""

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.auth.deps import StaffDep
-from app.core.concurrency_limit import Turns
+from app.core.concurrency_limit import ConcurrencyLimit
 from app.exports import service as exports_service
 from app.files import Format, Kind
 from app.web.limits import in_time
@@ -24,7 +24,7 @@ _MEDIA_TYPES: Final = {Format.CSV: _CSV, Format.JSON_LINES: _JSON_LINES}
 #: A reader that takes nothing for so long is cut off.
 WRITE_SECONDS: Final = 60.0
 #: Each holds a connection.
-_exports = Turns("exports", at_once=2, waiting=0)
+_exports = ConcurrencyLimit("exports", at_once=2, waiting=0)
 
 _log = structlog.get_logger(__name__)
 
@@ -110,7 +110,7 @@ async def _export(kind: Kind, form: Format | None, request: Request) -> Streamin
         accepted = request.headers.get("accept", "")
         form = Format.JSON_LINES if _JSON_LINES in accepted or "x-ndjson" in accepted else Format.CSV
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_exports.take())
+        await stack.enter_async_context(_exports.acquire())
         pieces = await stack.enter_async_context(exports_service.opened(kind, form))
         first = await anext(pieces)
         headers = {"Content-Disposition": f'attachment; filename="{kind}.{form}"', "Vary": "Accept"}

@@ -63,7 +63,7 @@ async def opened(kind: Kind, form: Format) -> AsyncIterator[AsyncIterator[bytes]
         receiver.close()  # the writer fails at its next piece; cancelled within COPY, it could not roll back
         await asyncio.wait({writer}, timeout=_PATIENCE_SECONDS)
         if not writer.cancel() and not writer.cancelled():
-            writer.exception()  # its reader was told, or has gone
+            writer.exception()  # its reader got the error, or has gone
 
 
 async def _pieces(receiver: MemoryObjectReceiveStream[bytes], writer: asyncio.Task[None]) -> AsyncIterator[bytes]:

@@ -1,4 +1,9 @@
-"""Files in which clients, positions and instruments come and go: what they look like, read a batch at a time."""
+"""
+Files of clients, positions and instruments: what they look like, read a batch at a time.
+
+Tables: none. Routes: none. Loops: none.
+Page: docs/architecture.md.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

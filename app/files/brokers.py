@@ -25,10 +25,10 @@ from typing import Final
 _EXACT: Final = Context(prec=15, rounding=ROUND_HALF_UP)
 _COST_STEP: Final = Decimal("0.00000001")
 _COST_LIMIT: Final = Decimal(10) ** 10
-#: Commas stand between thousands; one that stands elsewhere is somebody's decimal point.
+#: Commas separate thousands; one elsewhere is a decimal point of another locale.
 _DIGITS: Final = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?"
 _AMOUNT: Final = re.compile(rf"[-+]?[$]?[-+]?{_DIGITS}|\([$]?{_DIGITS}\)")
-#: What bonds, and others without a ticker, are called: six characters of the issuer, two of the issue, a check digit.
+#: What bonds, and others without a symbol, are called: six characters of the issuer, two of the issue, a check digit.
 _CUSIP: Final = re.compile(r"[0-9]{3}[0-9A-Z]{5}[0-9]")
 _UNKNOWN: Final = frozenset({"", "--", "-", "n/a"})
 

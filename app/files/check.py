@@ -1,4 +1,4 @@
-"""From cells to rows that may be staged: nearly all pass at a glance, the others are read one by one."""
+"""From cells to rows that may be staged: nearly all match their column's pattern, the others are read one by one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a column of a file may hold: the rules of the API, with a quick look that settles nearly every cell."""
+"""What a column of a file may hold: the rules of the API, with a pattern that accepts nearly every cell."""
 
 import re
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Column:
     """A column as we name it."""
 
     name: str
-    #: Its type where it is staged.
+    #: Its type in the staging table.
     sql: str
     #: A cell that matches is good as it is, and needs no escape in COPY.
     plain: re.Pattern[str]
@@ -121,7 +121,7 @@ _Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 _Text200 = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 
 _CLIENT_ID: Final = Column("clientId", "bigint", _PLAIN_ID, _id)
-#: In place of `clientId`: the client's name, which must be one client's alone.
+#: In place of `clientId`: the client's name, which no other client may have.
 CLIENT_NAME: Final = Column("client", "text", _PLAIN_TEXT, _text(Name))
 
 #: The columns of each kind, in the order in which an export writes them.
@@ -155,7 +155,11 @@ COLUMNS: Final[dict[Kind, tuple[Column, ...]]] = {
 }
 
 
+def columns_of(kind: Kind) -> tuple[Column, ...]:
+    """Return every column that a file of a kind may have: those of an export, and what may replace one of them."""
+    return (*COLUMNS[kind], CLIENT_NAME) if kind is Kind.POSITIONS else COLUMNS[kind]
+
+
 def column_named(kind: Kind, name: str) -> Column | None:
     """Return a column of a kind by our name of it."""
-    further = (CLIENT_NAME,) if kind is Kind.POSITIONS else ()
-    return next((column for column in (*COLUMNS[kind], *further) if column.name == name), None)
+    return next((column for column in columns_of(kind) if column.name == name), None)

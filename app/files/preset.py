@@ -65,7 +65,7 @@ class PresetTable:
         Return a row's cells in the order of `columns`; None where it is no holding.
 
         Raises:
-            ValueError: it is one that cannot be carried, or somebody else's.
+            ValueError: it is one that cannot be carried, or another client's.
         """
         cells = [cell.strip() for cell in row]
         named = dict.fromkeys(self.names, "") | dict(zip(self.names, cells, strict=False))
@@ -91,7 +91,7 @@ def preset_table(batches: Iterator[Batch], broker: Broker, *, client_id: int | N
     Return a broker's export as a table.
 
     Raises:
-        InvalidInputError: it is none, or nobody says whose positions these are.
+        InvalidInputError: it is none, or whose positions these are is not said.
     """
     export = EXPORTS[broker]
     if client_id is None and not export.has_account:

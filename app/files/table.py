@@ -80,7 +80,7 @@ def plain_table(
     Return a file as a table of ours.
 
     Args:
-        mapping: our name of a column to the file's; then columns that nobody names are left out.
+        mapping: our name of a column to the file's; then columns that it does not name are left out.
         client_id: whose positions these are, where the file does not say so.
 
     Raises:

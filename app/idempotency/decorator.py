@@ -1,5 +1,5 @@
 """
-`Idempotency-Key`: a POST that is sent twice is applied once, and answered alike.
+`Idempotency-Key`: a POST that is sent twice is applied once, and gets the same answer.
 
 As draft-ietf-httpapi-idempotency-key-header has it; a key without the quotes of a structured header will do.
 """
@@ -15,12 +15,12 @@ from pydantic import BaseModel, WithJsonSchema
 from pydantic_core import to_json
 
 from app.auth.deps import CallerDep
-from app.idempotency import service as idempotency
+from app.idempotency import service as idempotency_service
 from app.idempotency.fingerprints import Fingerprints
-from app.idempotency.service import Answer, Asked
+from app.idempotency.service import IdempotencyRequest, StoredAnswer
 
 _P = ParamSpec("_P")
-_PARAMETER: Final = "_asked"
+_PARAMETER: Final = "_idempotency"
 _PATTERN: Final = r'^("[!#-~]{1,255}"|[!#-~]{1,255})$'
 _KEPT_HEADERS: Final = ("content-type", "content-location", "location", "etag")
 
@@ -40,62 +40,64 @@ KeyHeader = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
-    """A request, and what it asks for once; None where its caller named no key."""
+class KeyedRequest:
+    """A request with what its key stands for; None where its caller sent no key."""
 
     request: Request
-    asked: Asked | None
+    wanted: IdempotencyRequest | None
 
 
-async def get_keyed(request: Request, caller: CallerDep, key: KeyHeader = None) -> Keyed:
-    """Return what is asked for, and under which key."""
+async def get_keyed_request(request: Request, caller: CallerDep, key: KeyHeader = None) -> KeyedRequest:
+    """Return the request with its key and fingerprint."""
     if key is None:
-        return Keyed(request, None)
+        return KeyedRequest(request, None)
     fingerprints: Fingerprints = request.app.state.fingerprints
     url = request.url
     parts = (request.method.encode(), url.path.encode(), url.query.encode(), await request.body())
-    return Keyed(request, Asked(caller.user_id, key.strip('"'), fingerprints.of(parts)))
+    return KeyedRequest(request, IdempotencyRequest(caller.user_id, key.strip('"'), fingerprints.of(parts)))
 
 
-def once(endpoint: Callable[_P, Awaitable[BaseModel | Response]]) -> Callable[..., Awaitable[BaseModel | Response]]:
+def idempotent(
+    endpoint: Callable[_P, Awaitable[BaseModel | Response]],
+) -> Callable[..., Awaitable[BaseModel | Response]]:
     """
     Make an endpoint take `Idempotency-Key`.
 
-    With a key it runs in the transaction that keeps its answer. So what is slow and stores nothing, such as asking the
-    price source, belongs before it, into a dependency.
+    With a key it runs in the transaction that stores its answer. So what is slow and stores nothing, such as asking the
+    price source, belongs into a dependency, which runs before it.
     """
 
     @functools.wraps(endpoint)
-    async def endpoint_once(*args: _P.args, **kwargs: _P.kwargs) -> BaseModel | Response:
+    async def idempotent_endpoint(*args: _P.args, **kwargs: _P.kwargs) -> BaseModel | Response:
         keyed = kwargs.pop(_PARAMETER)
-        assert isinstance(keyed, Keyed), "FastAPI fills the parameter in"
-        if keyed.asked is None:
+        assert isinstance(keyed, KeyedRequest), "FastAPI fills the parameter in"
+        if keyed.wanted is None:
             return await endpoint(*args, **kwargs)
 
-        async def work() -> Answer:
+        async def work() -> StoredAnswer:
             return _answer(await endpoint(*args, **kwargs), keyed.request)
 
-        return _response(await idempotency.once(keyed.asked, work))
+        return _response(await idempotency_service.run_once(keyed.wanted, work))
 
     signature = inspect.signature(endpoint)
     extra = inspect.Parameter(
-        _PARAMETER, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Keyed, Depends(get_keyed)]
+        _PARAMETER, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[KeyedRequest, Depends(get_keyed_request)]
     )
-    endpoint_once.__signature__ = signature.replace(  # type: ignore[attr-defined] # what FastAPI looks at
+    idempotent_endpoint.__signature__ = signature.replace(  # type: ignore[attr-defined] # what FastAPI reads
         parameters=[*signature.parameters.values(), extra]
     )
-    return endpoint_once
+    return idempotent_endpoint
 
 
-def _answer(result: BaseModel | Response, request: Request) -> Answer:
+def _answer(result: BaseModel | Response, request: Request) -> StoredAnswer:
     """Return what FastAPI would send."""
     if isinstance(result, Response):
         headers = {name: result.headers[name] for name in _KEPT_HEADERS if name in result.headers}
-        return Answer(result.status_code, headers, bytes(result.body))
+        return StoredAnswer(result.status_code, headers, bytes(result.body))
     status_code = request.scope["route"].status_code or status.HTTP_200_OK
-    return Answer(status_code, {"content-type": "application/json"}, to_json(result))
+    return StoredAnswer(status_code, {"content-type": "application/json"}, to_json(result))
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: StoredAnswer) -> Response:
     headers = dict(answer.headers) | ({"Idempotent-Replayed": "true"} if answer.is_replayed else {})
     return Response(answer.body, status_code=answer.status, headers=headers)

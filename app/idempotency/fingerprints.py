@@ -1,4 +1,4 @@
-"""Fingerprints of requests: a copy of the table tells nothing of what was asked, be it a short password."""
+"""Fingerprints of requests: a copy of the table reveals nothing of a request, not even a short password."""
 
 import hashlib
 import hmac

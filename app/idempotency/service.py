@@ -1,21 +1,22 @@
 """
-Work that a user asks for under a key: done once, and answered alike every time.
+Work under an idempotency key: run once, its stored answer returned every time after that.
 
-Claim, work and answer are one transaction, so a crash leaves all of them or none, and whoever asks for the same at the
-same moment waits at the claim until the first one is through. Work that fails leaves nothing: ask again.
+Claim, work and answer are one transaction, so a crash leaves all of them or none, and a request with the same key at
+the same moment waits at the claim until the first one ends. Work that fails leaves nothing: send it again.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from tortoise.transactions import in_transaction
 
 from app.core.errors import Fault, InvalidInputError
 from app.database import sql
+from app.database.sql import Row
 
-#: One that has expired is as good as new. The row is locked until the transaction ends, whoever inserted it.
+#: One that has expired counts as new. The row is locked until the transaction ends.
 _CLAIM: Final = """
 insert into idempotency_key as k (user_id, key, fingerprint, expires_at)
 values ($1, $2, $3, now() + interval '1 day')
@@ -27,7 +28,7 @@ on conflict (user_id, key) do update set
     expires_at = case when k.expires_at > now() then k.expires_at else excluded.expires_at end
 returning fingerprint, status, headers, body
 """
-#: A kept answer makes room for itself: whoever keeps one deletes some that have expired, but waits for none.
+#: Storing an answer deletes some that have expired, without waiting for a lock on any.
 _KEEP: Final = """
 with expired as (
     select id from idempotency_key where expires_at < now() order by expires_at limit 10 for update skip locked
@@ -39,8 +40,8 @@ update idempotency_key set status = $3, headers = $4, body = $5 where user_id = 
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a user asked for, and under which key."""
+class IdempotencyRequest:
+    """The key of a user, and the fingerprint of the request that was sent with it."""
 
     user_id: int
     key: str
@@ -48,27 +49,27 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What it was answered with."""
+class StoredAnswer:
+    """An answer as it is stored and sent."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    #: Whether this is the answer of before.
+    #: Whether it is that of an earlier request.
     is_replayed: bool = False
 
 
-async def once(asked: Asked, work: Callable[[], Awaitable[Answer]]) -> Answer:
+async def run_once(wanted: IdempotencyRequest, work: Callable[[], Awaitable[StoredAnswer]]) -> StoredAnswer:
     """
-    Return the answer of `work`, stored with what it does; where that was done before, its answer of then.
+    Return the answer of `work`, stored with what it does; where that ran before, the stored answer.
 
     Raises:
         InvalidInputError: something else was asked under this key within a day.
-        Exception: whatever `work` raises; then nothing is stored.
+        Exception: any that `work` raises; then nothing is stored.
     """
     async with in_transaction():
-        row = await sql.one(_CLAIM, asked.user_id, asked.key, asked.fingerprint)
-        if row["fingerprint"] != asked.fingerprint:
+        row = await sql.one(_CLAIM, wanted.user_id, wanted.key, wanted.fingerprint)
+        if row["fingerprint"] != wanted.fingerprint:
             fault = Fault(where=("header", "Idempotency-Key"), what="was used for another request")
             raise InvalidInputError(
                 "This Idempotency-Key was used for another request; take a new one.", faults=[fault]
@@ -76,9 +77,9 @@ async def once(asked: Asked, work: Callable[[], Awaitable[Answer]]) -> Answer:
         if row["status"] is not None:
             return _stored(row)
         answer = await work()
-        await sql.run(_KEEP, asked.user_id, asked.key, answer.status, json.dumps(dict(answer.headers)), answer.body)
+        await sql.run(_KEEP, wanted.user_id, wanted.key, answer.status, json.dumps(dict(answer.headers)), answer.body)
         return answer
 
 
-def _stored(row: Mapping[str, Any]) -> Answer:
-    return Answer(row["status"], json.loads(row["headers"]), bytes(row["body"]), is_replayed=True)
+def _stored(row: Row) -> StoredAnswer:
+    return StoredAnswer(row["status"], json.loads(row["headers"]), bytes(row["body"]), is_replayed=True)

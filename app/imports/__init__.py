@@ -1,5 +1,6 @@
 """
-Files in: table `import`, `/imports`; one transaction a file, every error in one report.
+Files in: one transaction a file, every error in one report.
 
+Tables `import`. Routes `/imports`. Loops: none.
 Page: docs/architecture.md.
 """

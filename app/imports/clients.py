@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
-from app.imports.steps import LOCK_CLIENTS, Check, Steps, once
+from app.imports.steps import LOCK_CLIENTS, Check, Steps, unique
 
 _EXISTS: Final = Check(
     """
@@ -16,7 +16,7 @@ _EXISTS: Final = Check(
 _EXISTING: Final = """
 delete from import_row r using client c join margin m on m.client_id = c.id where c.id = r.id
 """
-_TALLY: Final = """
+_COUNTS: Final = """
 select count(*) filter (where m.id is null) as created, count(m.id) as updated
 from import_row r left join margin m on m.client_id = r.id
 """
@@ -51,11 +51,10 @@ def steps(columns: Collection[str]) -> Steps:
     if owed:
         update.append(_UPDATE_OWED.format(values=", ".join(f"{name} = r.{name}" for name in owed)))
     return Steps(
-        stage="line bigint, id bigint, name varchar(200), loan numeric(16,2), margin_requirement numeric(6,4)",
         lock=[LOCK_CLIENTS.format(id="id"), _LOCK_TABLE],
-        checks=[*([] if has_name else [_EXISTS]), once("id", column="id")],
+        checks=[*([] if has_name else [_EXISTS]), unique("id", column="id")],
         keep={"keep": _EXISTING, "update": " and ".join([_EXISTING, *same])},
-        tally=_TALLY,
+        count=_COUNTS,
         identify=[_MOVE_SEQUENCE, _GIVE_IDS],
         update=update,
         create=[_CREATE_CLIENT, _CREATE_MARGIN],

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
-from app.imports.steps import Steps, once
+from app.imports.steps import Steps, unique
 
 _LOCK: Final = """
 select count(*) from (
@@ -11,7 +11,7 @@ select count(*) from (
 ) locked
 """
 _EXISTING: Final = "delete from import_row r using instrument i where i.symbol = r.symbol"
-_TALLY: Final = """
+_COUNTS: Final = """
 select count(*) filter (where i.id is null) as created, count(i.id) as updated
 from import_row r left join instrument i on i.symbol = r.symbol
 """
@@ -32,14 +32,10 @@ def steps(columns: Collection[str]) -> Steps:
     same = [f"i.{name} is not distinct from r.{name}" for name in given]
     conflict = "update set " + ", ".join(f"{name} = excluded.{name}" for name in given) if given else "nothing"
     return Steps(
-        stage="""
-            line bigint, symbol varchar(32), name varchar(200), currency varchar(3), quote_type varchar(32),
-            leverage numeric(6,4), marginable boolean, house_rate numeric(6,4)
-        """,
         lock=[_LOCK],
-        checks=[once("symbol", column="symbol")],
+        checks=[unique("symbol", column="symbol")],
         keep={"keep": _EXISTING, "update": " and ".join([_EXISTING, *same])},
-        tally=_TALLY,
+        count=_COUNTS,
         update=[_UPDATE.format(values=", ".join(f"{name} = r.{name}" for name in given))] if given else [],
         create=[f"{_CREATE} {conflict}"],
         touched="select symbol as touched from import_row",

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import Final
 
-from app.imports.steps import LOCK_CLIENTS, Check, Steps, once
-from app.positions.service import GROSS_VALUE_LIMIT
+from app.imports.steps import LOCK_CLIENTS, Check, Steps, unique
+from app.positions.service import GROSS_VALUE, GROSS_VALUE_JOINS, GROSS_VALUE_LIMIT
 
 _RESOLVE: Final = """
 update import_row r set client_id = c.id
@@ -26,7 +26,7 @@ _EXISTS: Final = Check(
     "clientId",
     "No client {value}.",
 )
-_ONCE: Final = once("client_id", "symbol", column="symbol")
+_UNIQUE: Final = unique("client_id", "symbol", column="symbol")
 #: A sum must be what a position, and a JSON number, carries.
 _ADDS_UP: Final = Check(
     """
@@ -65,7 +65,7 @@ _MERGE: Final = (
     """,
 )
 _KEEP: Final = "delete from import_row r using position p where p.client_id = r.client_id and p.symbol = r.symbol"
-_TALLY: Final = """
+_COUNTS: Final = """
 select count(*) filter (where p.id is null) as created, count(p.id) as updated
 from import_row r left join position p on p.client_id = r.client_id and p.symbol = r.symbol
 """
@@ -77,7 +77,6 @@ _CREATE: Final = """
 insert into position (client_id, symbol, quantity, cost_basis, updated_at)
 select client_id, symbol, quantity, cost_basis, now() from import_row
 """
-#: {base} is the account currency.
 _TOO_LARGE: Final = """
 delete from import_row r
 using (
@@ -89,11 +88,9 @@ using (
         where p.client_id in (select client_id from import_row)
           and not exists (select from import_row r where r.client_id = p.client_id and r.symbol = p.symbol)
     ) h
-    join market_data d on d.symbol = h.symbol
-    left join market_data fx on fx.symbol = d.currency || '{base}=X' and d.currency <> '{base}'
+    {joins}
     group by h.client_id
-    having sum(abs(h.quantity) * d.current_price * case when d.currency = '{base}' then 1 else fx.current_price end)
-        >= {limit}
+    having {gross_value} >= {limit}
 ) large
 where large.client_id = r.client_id
 returning r.line, r.quantity::text as value, null as about
@@ -103,24 +100,25 @@ returning r.line, r.quantity::text as value, null as about
 def steps(columns: Collection[str], *, base_currency: str, adds_up: bool) -> Steps:
     """Return what an import of positions does; with `adds_up`, rows of one position are one."""
     assert base_currency.isalpha(), base_currency
+    base = f"'{base_currency}'"
     by_name = "client" in columns
     too_large = Check(
-        _TOO_LARGE.format(base=base_currency, limit=GROSS_VALUE_LIMIT),
+        _TOO_LARGE.format(
+            joins=GROSS_VALUE_JOINS.format(held="h", base=base),
+            gross_value=GROSS_VALUE.format(held="h", base=base),
+            limit=GROSS_VALUE_LIMIT,
+        ),
         "quantity",
         f"makes the account too large: its gross value would reach {GROSS_VALUE_LIMIT:,}",
     )
     return Steps(
-        stage="""
-            line bigint, client text, client_id bigint, symbol varchar(32), quantity numeric(20,6),
-            cost_basis numeric(20,8)
-        """,
         resolve=[_RESOLVE] if by_name else [],
         lock=[LOCK_CLIENTS.format(id="client_id")],
-        checks=[*([_NAMED] if by_name else []), _EXISTS, _ADDS_UP if adds_up else _ONCE],
+        checks=[*([_NAMED] if by_name else []), _EXISTS, _ADDS_UP if adds_up else _UNIQUE],
         merge=_MERGE if adds_up else (),
         keep={"keep": _KEEP, "update": f"{_KEEP} and p.quantity = r.quantity and p.cost_basis = r.cost_basis"},
         last_checks=[too_large],
-        tally=_TALLY,
+        count=_COUNTS,
         update=[_UPDATE],
         create=[_CREATE],
         touched="select distinct client_id as touched from import_row",

@@ -9,15 +9,15 @@ from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
 from app.auth.deps import StaffDep
-from app.core.concurrency_limit import Turns
+from app.core.concurrency_limit import ConcurrencyLimit
 from app.core.errors import Fault, InvalidInputError, UnavailableError
 from app.files import Broker, Format, Kind, Layout
-from app.idempotency import service as idempotency
+from app.idempotency import service as idempotency_service
 from app.idempotency.decorator import KeyHeader
-from app.idempotency.service import Answer, Asked
+from app.idempotency.service import IdempotencyRequest, StoredAnswer
 from app.imports import service as imports_service
 from app.imports.schemas import ImportOut, ImportSummaryOut
-from app.imports.service import Existing, Mode, Received, Wish
+from app.imports.service import Existing, ImportOptions, Mode, Upload
 from app.imports.spool import Spool
 from app.web.deps import AfterId, Limit, SettingsDep, link_next
 from app.web.fields import LARGEST_ID
@@ -47,8 +47,8 @@ _BODY: Final = {
 #: Received bytes are written to disk in pieces of about this size.
 _PIECE_BYTES: Final = 1 << 20
 #: Files that this process keeps on disk at a time; of these, one is imported.
-_received = Turns("imports", at_once=8, waiting=0)
-_imported = Turns("imports", at_once=1, waiting=7)
+_received = ConcurrencyLimit("imports", at_once=8, waiting=0)
+_imported = ConcurrencyLimit("imports", at_once=1, waiting=7)
 
 _Mapping = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]{1,32}:[^\x00]+$", max_length=256)]
 
@@ -84,7 +84,7 @@ def get_layout(
     return Layout(kind=kind, form=_format(request), preset=preset, mapping=mapping, client_id=client_id)
 
 
-def get_wish(
+def get_options(
     layout: Annotated[Layout, Depends(get_layout)],
     mode: Annotated[
         Mode, Query(description="`all`: every row or nothing. `good`: the rows without an error.")
@@ -93,9 +93,9 @@ def get_wish(
         Existing, Query(description="What becomes of records that exist: `update` or `keep` them.")
     ] = Existing.UPDATE,
     dry_run: Annotated[bool, Query(description="Check everything, store nothing but the report.")] = False,  # noqa: FBT002 - a query parameter
-) -> Wish:
-    """Return what is asked for with the file."""
-    return Wish(layout=layout, mode=mode, existing=existing, dry_run=dry_run)
+) -> ImportOptions:
+    """Return how the file is to be imported."""
+    return ImportOptions(layout=layout, mode=mode, existing=existing, dry_run=dry_run)
 
 
 @router.post(
@@ -109,7 +109,7 @@ def get_wish(
 )
 async def create_import(
     request: Request,
-    wish: Annotated[Wish, Depends(get_wish)],
+    options: Annotated[ImportOptions, Depends(get_options)],
     caller: StaffDep,
     settings: SettingsDep,
     key: KeyHeader = None,
@@ -123,20 +123,22 @@ async def create_import(
     quote_type, leverage, marginable, house_rate`. Clients need `id` or `name`: without `id` a row makes a client,
     without `name` it changes the loan or rate of one that exists. Columns that a file does not have stay as they are.
     """
-    async with _received.take():
+    async with _received.acquire():
         with Spool(settings.data_dir, is_gzip=_is_gzip(request), most_bytes=settings.import_max_bytes) as spool:
             await _receive(request, spool, seconds=settings.request_seconds)
-            received = Received(file=spool.file, size_bytes=spool.size_bytes, sha256=spool.sha256)
+            upload = Upload(file=spool.file, size_bytes=spool.size_bytes, sha256=spool.sha256)
 
-            async def work() -> Answer:
-                report = await imports_service.run(wish, received, base_currency=settings.base_currency, caller=caller)
+            async def work() -> StoredAnswer:
+                report = await imports_service.run(options, upload, base_currency=settings.base_currency, caller=caller)
                 headers = {"location": f"/imports/{report.id}", "content-type": "application/json"}
-                return Answer(status.HTTP_201_CREATED, headers, to_json(ImportOut.model_validate(report)))
+                return StoredAnswer(status.HTTP_201_CREATED, headers, to_json(ImportOut.model_validate(report)))
 
-            async with _imported.take():
+            async with _imported.acquire():
                 if key is None:
                     return _response(await work())
-                return _response(await idempotency.once(_asked(request, received, caller.user_id, key), work))
+                return _response(
+                    await idempotency_service.run_once(_idempotency_request(request, upload, caller.user_id, key), work)
+                )
 
 
 @router.get("", operation_id="list_imports", summary="List imports", responses=problems(401, 403, 422, 503))
@@ -214,14 +216,14 @@ async def _receive(request: Request, spool: Spool, *, seconds: float) -> None:
         raise UnavailableError("There is no room for the file. Send it again later.", retry_after=60) from error
 
 
-def _asked(request: Request, received: Received, user_id: int, key: str) -> Asked:
-    """Return what is asked for once: these parameters with this file."""
+def _idempotency_request(request: Request, upload: Upload, user_id: int, key: str) -> IdempotencyRequest:
+    """Return what the key stands for: these parameters with this file."""
     url = request.url
     headers = request.headers.get("content-type", "").encode()
-    parts = (request.method.encode(), url.path.encode(), url.query.encode(), headers, received.sha256.encode())
-    return Asked(user_id, key.strip('"'), request.app.state.fingerprints.of(parts))
+    parts = (request.method.encode(), url.path.encode(), url.query.encode(), headers, upload.sha256.encode())
+    return IdempotencyRequest(user_id, key.strip('"'), request.app.state.fingerprints.of(parts))
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: StoredAnswer) -> Response:
     headers = dict(answer.headers) | ({"Idempotent-Replayed": "true"} if answer.is_replayed else {})
     return Response(answer.body, status_code=answer.status, headers=headers)

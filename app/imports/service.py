@@ -27,17 +27,17 @@ from app.imports.staging import Findings
 from app.imports.steps import Check, Steps
 from app.models import Import
 
-#: One at a time, whichever process it is in: so two never wait for each other's rows.
+#: One import at a time, over all processes: so two never wait for each other's rows.
 _LOCK: Final = 0x696D_706F  # "impo"
 _SETTINGS: Final = """
 select set_config('statement_timeout', '1h', true), set_config('work_mem', '64MB', true),
        pg_advisory_xact_lock($1)
 """
-#: With more than these, followers of the book load it anew, which is faster.
+#: With more than these, followers of the book load all of it, which is faster.
 _MOST_TOUCHED: Final = {Kind.CLIENTS: 20_000, Kind.POSITIONS: 20_000, Kind.INSTRUMENTS: 1000}
 #: From so many rows on, the planner must know of them before the next request.
 _MANY_ROWS: Final = 10_000
-#: So long a report is kept; whoever imports after that deletes it.
+#: How long a report is kept; an import after that deletes it.
 _KEPT: Final = timedelta(days=90)
 #: What the audit trail calls a row.
 _ENTITIES: Final = {Kind.CLIENTS: "client", Kind.POSITIONS: "position", Kind.INSTRUMENTS: "instrument"}
@@ -70,8 +70,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is asked for with a file."""
+class ImportOptions:
+    """How a file is to be imported."""
 
     layout: Layout
     mode: Mode = Mode.ALL
@@ -80,7 +80,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Upload:
     """A file that has arrived whole, at its beginning."""
 
     file: BinaryIO
@@ -90,7 +90,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Tally:
+class _Counts:
     """How many rows make a record, change one, or leave it as it is; what of the book was changed."""
 
     created: int = 0
@@ -105,10 +105,10 @@ class _Tally:
 
 
 class _UndoError(Exception):
-    """Takes back what a file that is not to be stored has staged."""
+    """Rolls back what a file that is not to be stored has staged."""
 
 
-async def run(wish: Wish, received: Received, *, base_currency: str, caller: Caller) -> Import:
+async def run(options: ImportOptions, upload: Upload, *, base_currency: str, caller: Caller) -> Import:
     """
     Import a file; return the report, which is stored in the same transaction.
 
@@ -121,24 +121,24 @@ async def run(wish: Wish, received: Received, *, base_currency: str, caller: Cal
     started = time.perf_counter()
     async with in_transaction():
         await sql.run(_SETTINGS, _LOCK)
-        found, tally = await _attempt(wish, received, base_currency=base_currency)
-        state = _state(wish, found)
+        found, counts = await _attempt(options, upload, base_currency=base_currency)
+        state = _state(options, found)
         await Import.filter(at__lt=datetime.now(UTC) - _KEPT).delete()
         seconds = round(time.perf_counter() - started, 3)
         report = await Import.create(
             actor=caller.username,
             state=state,
-            sha256=received.sha256,
-            size_bytes=received.size_bytes,
-            created=tally.created,
-            updated=tally.updated,
-            kept=tally.kept,
+            sha256=upload.sha256,
+            size_bytes=upload.size_bytes,
+            created=counts.created,
+            updated=counts.updated,
+            kept=counts.kept,
             seconds=seconds,
-            **_of_wish(wish),
+            **_of_options(options),
             **_of_findings(found),
         )
-        if state is State.STORED and tally.changes:
-            await recorder.record(_change(report), actor=caller.username, touches=tally.touches)
+        if state is State.STORED and counts.changes:
+            await recorder.record(_change(report), actor=caller.username, touches=counts.touches)
     _log.info("import", id=report.id, kind=report.kind, state=report.state, rows=report.row_count, s=seconds)
     return report
 
@@ -161,14 +161,14 @@ async def list_reports(*, after: int | None, limit: int) -> list[Import]:
     return await Import.filter(id__gt=after or 0).order_by("id").limit(limit).only(*_SUMMARY)
 
 
-async def _attempt(wish: Wish, received: Received, *, base_currency: str) -> tuple[Findings, _Tally]:
+async def _attempt(options: ImportOptions, upload: Upload, *, base_currency: str) -> tuple[Findings, _Counts]:
     """Do the work; where nothing is to be stored, leave no trace of it."""
     with suppress(_UndoError):
         async with in_transaction():
-            found, tally = await _work(wish, received, base_currency=base_currency)
-            state = _state(wish, found)
+            found, counts = await _work(options, upload, base_currency=base_currency)
+            state = _state(options, found)
             _undo_unless(state is State.STORED)
-    return found, _Tally() if state is State.REFUSED else tally
+    return found, _Counts() if state is State.REFUSED else counts
 
 
 def _undo_unless(is_stored: bool) -> None:  # noqa: FBT001 - its name says what it is
@@ -176,38 +176,37 @@ def _undo_unless(is_stored: bool) -> None:  # noqa: FBT001 - its name says what 
         raise _UndoError
 
 
-async def _work(wish: Wish, received: Received, *, base_currency: str) -> tuple[Findings, _Tally]:
+async def _work(options: ImportOptions, upload: Upload, *, base_currency: str) -> tuple[Findings, _Counts]:
     """Stage, check and, unless the file is refused or only to be checked, store."""
     connection = sql.of_transaction()
-    table = await asyncio.to_thread(open_table, received.file, wish.layout)
-    todo = _steps(wish.layout, [column.name for column in table.columns], base_currency=base_currency)
-    await connection.execute(f"drop table if exists pg_temp.{import_stage.TABLE}")
-    await connection.execute(f"create temp table {import_stage.TABLE} ({todo.stage}) on commit drop")
-    found = await import_stage.stage(connection, table, wish.layout.form)
+    table = await asyncio.to_thread(open_table, upload.file, options.layout)
+    todo = _steps(options.layout, [column.name for column in table.columns], base_currency=base_currency)
+    await import_stage.create(connection, options.layout.kind)
+    found = await import_stage.stage(connection, table, options.layout.form)
     await _execute(connection, todo.resolve)
-    if not wish.dry_run:
+    if not options.dry_run:
         await _execute(connection, todo.lock)
     await _check(connection, todo.checks, found)
     await _execute(connection, todo.merge)
-    kept = _count(await connection.execute(todo.keep[wish.existing]))
+    kept = _count(await connection.execute(todo.keep[options.existing]))
     await _check(connection, todo.last_checks, found)
-    row = await connection.fetchrow(todo.tally)
-    tally = _Tally(created=row["created"], updated=row["updated"], kept=kept)
-    if _state(wish, found) is State.STORED:
-        tally = replace(tally, touches=await _store(connection, todo, tally, kind=wish.layout.kind))
-    return found, tally
+    row = await connection.fetchrow(todo.count)
+    counts = _Counts(created=row["created"], updated=row["updated"], kept=kept)
+    if _state(options, found) is State.STORED:
+        counts = replace(counts, touches=await _store(connection, todo, counts, kind=options.layout.kind))
+    return found, counts
 
 
-async def _store(connection: Connection, todo: Steps, tally: _Tally, *, kind: Kind) -> Touches:
+async def _store(connection: Connection, todo: Steps, counts: _Counts, *, kind: Kind) -> Touches:
     """Store what is staged; return what of the book that changes."""
     await _execute(connection, todo.identify)
     most = _MOST_TOUCHED[kind]
     touched = [row["touched"] for row in await connection.fetch(f"{todo.touched} limit {most + 1}")]
-    if tally.updated:
+    if counts.updated:
         await _execute(connection, [*todo.update, todo.keep[Existing.KEEP]])
-    if tally.created:
+    if counts.created:
         await _execute(connection, todo.create)
-    if tally.changes >= _MANY_ROWS:
+    if counts.changes >= _MANY_ROWS:
         await _execute(connection, [f"analyze {name}" for name in todo.tables])
     if len(touched) > most:
         return recorder.EVERYTHING
@@ -235,11 +234,11 @@ async def _execute(connection: Connection, statements: Sequence[str]) -> None:
         await connection.execute(statement)
 
 
-def _state(wish: Wish, found: Findings) -> State:
+def _state(options: ImportOptions, found: Findings) -> State:
     """Return what becomes of a file of which this is known."""
-    if wish.dry_run:
+    if options.dry_run:
         return State.CHECKED
-    return State.REFUSED if found.fault_count and wish.mode is Mode.ALL else State.STORED
+    return State.REFUSED if found.fault_count and options.mode is Mode.ALL else State.STORED
 
 
 def _count(status: str) -> int:
@@ -247,13 +246,13 @@ def _count(status: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
-def _of_wish(wish: Wish) -> dict[str, Any]:
+def _of_options(options: ImportOptions) -> dict[str, Any]:
     return {
-        "kind": wish.layout.kind,
-        "mode": wish.mode,
-        "existing": wish.existing,
-        "dry_run": wish.dry_run,
-        "preset": wish.layout.preset,
+        "kind": options.layout.kind,
+        "mode": options.mode,
+        "existing": options.existing,
+        "dry_run": options.dry_run,
+        "preset": options.layout.preset,
     }
 
 
@@ -276,7 +275,7 @@ def _storable(text: str) -> str:
 
 
 def _change(report: Import) -> Change:
-    """Return what the audit trail says of an import: who has the file can show what was in it."""
+    """Return what the audit trail says of an import: its hash proves later what was in the file."""
     after = {
         "import": report.id,
         "rows": report.created + report.updated,

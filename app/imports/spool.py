@@ -8,7 +8,7 @@ from typing import BinaryIO, Final, Self
 
 from app.core.errors import InvalidInputError, TooLargeError
 
-#: Decompressed at a time, so that a bomb is seen before it bursts.
+#: Decompressed at a time, so that a decompression bomb is refused in time.
 _PIECE_BYTES: Final = 1 << 20
 _GZIP: Final = 31
 #: Members of a compressed file, each of which costs time however little it holds; a gigabyte by bgzip, which begins one

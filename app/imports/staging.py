@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from app.database.sql import Connection
-from app.files import Fault, Format, Table
+from app.database.sql import Connection, Row
+from app.files import Fault, Format, Kind, Table
 from app.files.check import Checked, check
+from app.files.columns import Column, columns_of
 from app.imports.steps import MOST_FAULTS, Check
 
 TABLE: Final = "import_row"
 #: Sent to PostgreSQL at a time.
 _PIECE_BYTES: Final = 1 << 18
-#: Column of the staging table, where it is not the file's.
+#: Names in the staging table, where they are not those of the file.
 _STAGED_AS: Final = {"clientId": "client_id"}
 
 
@@ -35,7 +36,7 @@ class Findings:
         self.fault_count += len(checked.faults)
         self.faults += checked.faults[: MOST_FAULTS - len(self.faults)]
 
-    def add_rejected(self, rows: Sequence[Any], of: Check) -> None:
+    def add_rejected(self, rows: Sequence[Row], of: Check) -> None:
         """Take over rows that a check of the staged rows deleted; each has `count`, the number of all."""
         count = rows[0]["count"] if rows else 0
         self.good -= count
@@ -50,6 +51,13 @@ class Findings:
         return sorted(self.faults, key=lambda fault: fault.line)[:MOST_FAULTS]
 
 
+async def create(connection: Connection, kind: Kind) -> None:
+    """Create the staging table of a kind, empty, until the transaction ends."""
+    columns = ", ".join(f"{_staged_name(column)} {column.sql}" for column in columns_of(kind))
+    await connection.execute(f"drop table if exists pg_temp.{TABLE}")
+    await connection.execute(f"create temp table {TABLE} (line bigint, {columns}) on commit drop")
+
+
 async def stage(connection: Connection, table: Table, form: Format) -> Findings:
     """
     Copy the good rows of a file into the staging table; memory is a batch.
@@ -57,11 +65,15 @@ async def stage(connection: Connection, table: Table, form: Format) -> Findings:
     The file is read and checked by a thread, while PostgreSQL takes the batch before.
     """
     found = Findings()
-    names = [_STAGED_AS.get(column.name, column.name) for column in table.columns]
+    names = map(_staged_name, table.columns)
     pieces = _pieces(table, form, found)
     await connection.copy_to_table(TABLE, source=_drawn(pieces), columns=["line", *names], format="text", timeout=None)
     await connection.execute(f"analyze {TABLE}")
     return found
+
+
+def _staged_name(column: Column) -> str:
+    return _STAGED_AS.get(column.name, column.name)
 
 
 def _pieces(table: Table, form: Format, found: Findings) -> Iterator[bytes]:

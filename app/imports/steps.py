@@ -1,7 +1,7 @@
 """
 What an import does with staged rows, as SQL: sets, never row by row.
 
-Each kind stages its rows in the temporary table `import_row`, whose column `line` says where a row stood. A check
+Each kind stages its rows in the temporary table `import_row`, whose column `line` is its line in the file. A check
 deletes the rows that it finds fault with, so what is left at the end is what is to be stored.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 #: Most faults that a report lists.
 MOST_FAULTS: Final = 10_000
 
-#: Whoever changes a client's positions or loan holds its margin row; here all of them, in order.
+#: A change of a client's positions or loan holds its margin row; here all of them, in order.
 LOCK_CLIENTS: Final = """
 select count(*) from (
     select m.client_id from margin m where m.client_id in (select {id} from import_row) order by m.client_id for update
@@ -39,10 +39,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """What is done with the staged rows of one file, in this order; a dry run has no `lock`, and ends with `tally`."""
+    """What is done with the staged rows of one file, in this order; a dry run has no `lock`, and ends with `count`."""
 
-    #: Columns of the staging table.
-    stage: str
     #: Gives rows the ids by which they are found.
     resolve: Sequence[str] = ()
     lock: Sequence[str]
@@ -54,7 +52,7 @@ class Steps:
     #: Checks of what the book would become.
     last_checks: Sequence[Check] = ()
     #: Returns how many rows would be `created` and `updated`.
-    tally: str
+    count: str
     #: Gives new records their ids.
     identify: Sequence[str] = ()
     #: Returns as `touched` what of the book changes: client ids or symbols.
@@ -66,8 +64,8 @@ class Steps:
     tables: Sequence[str]
 
 
-def once(*keys: str, column: str) -> Check:
-    """Return the check that no two rows are the same record; the first one stands."""
+def unique(*keys: str, column: str) -> Check:
+    """Return the check that no two rows are the same record; the first one is kept."""
     key = ", ".join(keys)
     same = " and ".join(f"r.{key} = t.{key}" for key in keys)
     delete = f"""

@@ -1,5 +1,6 @@
 """
-Instruments: table `instrument`, `/instruments`; leverage, marginability, the firm's own rate.
+Instruments: leverage, marginability, the firm's own rate.
 
+Tables `instrument`. Routes `/instruments`. Loops: none.
 Page: docs/architecture.md.
 """

@@ -6,7 +6,7 @@ from app.auth.deps import CallerDep, StaffDep
 from app.instruments import service as instruments_service
 from app.instruments.schemas import InstrumentIn, InstrumentOut
 from app.web.deps import AfterSymbol, Limit, Symbol, link_next
-from app.web.etags import TAG, ExpectedOrNewDep, KnownDep, tagged
+from app.web.etags import TAG, ConditionalGetDep, PreconditionOrNewDep, tagged
 from app.web.problems import problems
 
 router = APIRouter(prefix="/instruments", tags=["instruments"])
@@ -20,11 +20,11 @@ router = APIRouter(prefix="/instruments", tags=["instruments"])
     responses=tagged(200, unchanged=True) | problems(401, 422, 503),
 )
 async def list_instruments(
-    request: Request, _: CallerDep, known: KnownDep, after: AfterSymbol = None, limit: Limit = 100
+    request: Request, _: CallerDep, conditional: ConditionalGetDep, after: AfterSymbol = None, limit: Limit = 100
 ) -> Response:
     """Return what is known of every instrument, by symbol."""
     rows = await instruments_service.list_instruments(after=after, limit=limit)
-    answer = known.answer([InstrumentOut.model_validate(row) for row in rows])
+    answer = conditional.answer([InstrumentOut.model_validate(row) for row in rows])
     if len(rows) == limit:
         link_next(request, answer, after=rows[-1].symbol)
     return answer
@@ -37,9 +37,9 @@ async def list_instruments(
     response_model=InstrumentOut,
     responses=tagged(200, unchanged=True) | problems(401, 404, 422, 503),
 )
-async def get_instrument(symbol: Symbol, _: CallerDep, known: KnownDep) -> Response:
+async def get_instrument(symbol: Symbol, _: CallerDep, conditional: ConditionalGetDep) -> Response:
     """Return what is known of one instrument."""
-    return known.answer(InstrumentOut.model_validate(await instruments_service.get_instrument(symbol)))
+    return conditional.answer(InstrumentOut.model_validate(await instruments_service.get_instrument(symbol)))
 
 
 @router.put(
@@ -53,7 +53,9 @@ async def get_instrument(symbol: Symbol, _: CallerDep, known: KnownDep) -> Respo
         **problems(401, 403, 412, 413, 422, 503),
     },
 )
-async def put_instrument(symbol: Symbol, body: InstrumentIn, caller: StaffDep, expected: ExpectedOrNewDep) -> Response:
+async def put_instrument(
+    symbol: Symbol, body: InstrumentIn, caller: StaffDep, precondition: PreconditionOrNewDep
+) -> Response:
     """Set what the desk keeps; name, currency and type come from the price source."""
     instrument, is_new = await instruments_service.put_instrument(
         symbol,
@@ -61,7 +63,7 @@ async def put_instrument(symbol: Symbol, body: InstrumentIn, caller: StaffDep, e
         marginable=body.marginable,
         house_rate=body.house_rate,
         caller=caller,
-        check=expected.check(InstrumentOut.model_validate),
+        check=precondition.check(InstrumentOut.model_validate),
     )
     status_code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
-    return expected.answer(InstrumentOut.model_validate(instrument), status_code)
+    return precondition.answer(InstrumentOut.model_validate(instrument), status_code)

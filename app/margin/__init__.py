@@ -1,5 +1,6 @@
 """
-Margin: `/margin`; status, explanation, simulation, stress, the page of the book, the policy on record.
+Margin of a client and of the book: status, explanation, simulation, stress, the policy on record.
 
+Tables: none. Routes `/margin`. Loops: none.
 Page: docs/architecture.md.
 """

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from app.book.types import USD_RATE
+from app.book.types import CLIENT_RATE, LOAN, QUANTITY, USD_RATE
 from app.database import sql
 from app.engine.book import Book, Instruments, Prices
 from app.engine.quotes import Quotes
@@ -19,11 +19,11 @@ from app.stocks.basis import PriceProvenance
 #: $1 clients, $2 account currency, $3 further symbols. Integers as the engine counts them; null = not known.
 _ACCOUNT: Final = f"""
 select c.id as client_id,
-       (m.loan * 100)::bigint as loan,
-       coalesce((m.margin_requirement * 10000)::bigint, -1) as client_rate,
+       {LOAN.format("m")} as loan,
+       {CLIENT_RATE.format("m")} as client_rate,
        {USD_RATE.format(base="$2")} as usd_rate,
        s.symbol,
-       coalesce((p.quantity * 1000000)::bigint, 0) as quantity,
+       coalesce({QUANTITY.format("p")}, 0) as quantity,
        (d.current_price * 100000000)::bigint as price,
        d.currency, d.source, d."timestamp" as market_time, d.exchange,
        case when d.currency = $2 then 100000000 else (r.current_price * 100000000)::bigint end as fx,

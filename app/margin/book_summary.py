@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.book import ranking
 from app.book.ranking import Cursor, Ranked, Sort, State
-from app.book.valuation import BookSource, Valued
+from app.book.valuation import BookSource, BookValuation
 from app.database import sql
 from app.engine.exact import COMPLETE
 from app.margin.service import money
@@ -75,7 +75,7 @@ async def summarise(book: BookSource, page: Page) -> BookSummary:
     return replace(summary, items=[replace(item, name=names.get(item.client_id, "")) for item in summary.items])
 
 
-def _summary(valued: Valued, page: Page) -> BookSummary:
+def _summary(valued: BookValuation, page: Page) -> BookSummary:
     """Return totals and one page, without names. CPU-bound."""
     totals, found = valued.totals, _ranked(valued, page)
     near = valued.distances_of(found.rows)
@@ -100,7 +100,7 @@ def _summary(valued: Valued, page: Page) -> BookSummary:
     )
 
 
-def _ranked(valued: Valued, page: Page) -> Ranked:
+def _ranked(valued: BookValuation, page: Page) -> Ranked:
     """Return the clients of a page."""
     code = None if page.state is None else ranking.CODES[page.state]
     return ranking.page(
@@ -112,7 +112,7 @@ def _ranked(valued: Valued, page: Page) -> Ranked:
     )
 
 
-def _keys(valued: Valued, sort: Sort, rows: slice) -> NDArray[np.float64]:
+def _keys(valued: BookValuation, sort: Sort, rows: slice) -> NDArray[np.float64]:
     """Return what some clients are ranked by, the most urgent smallest; infinite where it is not known."""
     match sort:
         case Sort.SHORTFALL:
@@ -126,14 +126,14 @@ def _keys(valued: Valued, sort: Sort, rows: slice) -> NDArray[np.float64]:
     return keys
 
 
-def _item(valued: Valued, row: int, *, drop: float | None, rise: float | None) -> BookItem:
+def _item(valued: BookValuation, row: int, *, drop: float | None, rise: float | None) -> BookItem:
     report, book = valued.report, valued.holdings.book
     complete = bool(report.status[row] == COMPLETE)
     gross = int(report.long_market_value[row] - report.short_market_value[row])
     return BookItem(
         client_id=int(book.client_ids[row]),
         name="",
-        state=list(State)[valued.states[row]],
+        state=ranking.state_of(valued.states[row]),
         portfolio_value=money(report.portfolio_value[row]) if complete else None,
         loan_amount=money(book.loan[row]),
         net_equity=money(report.net_equity[row]) if complete else None,

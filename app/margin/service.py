@@ -11,7 +11,7 @@ from app.book.client_loader import load_clients
 from app.book.types import Holdings
 from app.core.errors import AppError, ConflictError, MissingPricesError
 from app.core.symbols import fx_symbol
-from app.database.batch_loader import SharedReads
+from app.database.batch_loader import BatchLoader
 from app.database.sql import Connection
 from app.engine.exact import COMPLETE
 from app.engine.margin import MarginReport, margin_report
@@ -86,7 +86,7 @@ class MarginReads:
         """Keep what every answer depends on; a statement that takes longer than `seconds` fails."""
         self._rules = rules
         self._base_currency = base_currency
-        self._reads = SharedReads(self._load, seconds=seconds)
+        self._reads = BatchLoader(self._load, seconds=seconds)
 
     async def status(self, client_id: int, *, caller: Caller) -> MarginStatus:
         """
@@ -98,7 +98,7 @@ class MarginReads:
             ConflictError: the account is too large for exact figures.
         """
         caller.check_client(client_id)
-        return await self._reads.read(client_id)
+        return await self._reads.load(client_id)
 
     async def _load(self, connection: Connection, ids: Collection[int]) -> Mapping[int, MarginStatus | Exception]:
         """Return the margin of each client, or why there is none."""

@@ -163,7 +163,7 @@ def _look(account: Account, cases: Mapping[tuple[int, CallType], Case], terms: C
     """Return where an account stands now."""
     book, prices, _, instruments = columns(account)
     report = margin_report(book, prices, instruments, terms.terms.policy.rules, threads=1)
-    state = list(State)[ranking.states(report, warning_cushion=terms.warning_cushion)[0]]
+    state = ranking.state_of(ranking.states(report, warning_cushion=terms.warning_cushion)[0])
     short = {kind: int(column[0]) for kind, column in shortfalls(report).items()} if report.complete[0] else None
     return _watched(account.client_id, Reviewed(state, short, is_watched=False), cases)
 

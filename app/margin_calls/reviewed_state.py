@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.book import ranking
 from app.book.ranking import State
-from app.book.valuation import Valued
+from app.book.valuation import BookValuation
 from app.engine.arrays import Bool, Int64
 from app.engine.margin import MarginReport
 from app.margin_calls.review import Reviewed
@@ -67,7 +67,7 @@ class Standing:
         self.set_followed(outstanding)
         self._put(self._watched, list(watched), [True] * len(watched))
 
-    def attention(self, valued: Valued, rows: Int64) -> Attention:
+    def attention(self, valued: BookValuation, rows: Int64) -> Attention:
         """
         Return which of the clients `rows` need something.
 
@@ -95,7 +95,7 @@ class Standing:
                 for kind, (differs, short) in moved.items()
                 for row in np.flatnonzero(differs & ~heavy)
             },
-            states={int(ids[row]): list(State)[state[row]] for row in np.flatnonzero(told)},
+            states={int(ids[row]): ranking.state_of(state[row]) for row in np.flatnonzero(told)},
         )
 
     def watched(self) -> Int64:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.auth.deps import CallerDep, StaffDep
-from app.idempotency.decorator import once
+from app.idempotency.decorator import idempotent
 from app.margin_calls import desk_actions as call_desk
 from app.margin_calls import service as call_list
 from app.margin_calls import service as calls_service
@@ -119,7 +119,7 @@ async def get_margin_call(call_id: CallId, caller: CallerDep, terms: CallTermsDe
     summary="Confirm an unconfirmed call",
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
-@once
+@idempotent
 async def confirm_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
     """Make it a call for the shortfall of this moment, due from today."""
     return _call(await call_desk.confirm(call_id, _remark(body, body.reason), caller=caller, terms=terms))
@@ -131,7 +131,7 @@ async def confirm_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep,
     summary="Give a call more time",
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
-@once
+@idempotent
 async def extend_margin_call(
     call_id: CallId, body: ExtensionIn, caller: StaffDep, terms: CallTermsDep
 ) -> MarginCallOut:
@@ -146,7 +146,7 @@ async def extend_margin_call(
     summary="Cancel a call",
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
-@once
+@idempotent
 async def cancel_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
     """Close a call that a bad price opened; any other shortfall of the client opens a new one."""
     return _call(await call_desk.cancel(call_id, _remark(body, body.reason), caller=caller, terms=terms))
@@ -158,7 +158,7 @@ async def cancel_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, 
     summary="Write a note",
     responses=problems(401, 403, 404, 413, 422, 503),
 )
-@once
+@idempotent
 async def add_margin_call_note(call_id: CallId, body: NoteIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
     """Add a note to a call's history, open or closed; may set or lift the restriction."""
     return _call(await call_desk.add_note(call_id, _remark(body, body.note), caller=caller, terms=terms))

@@ -1,1 +1,6 @@
-"""Health and metrics: `/health`, `/metrics`, for who runs the service. Page: docs/architecture.md."""
+"""
+Health and metrics, for the operators of the service.
+
+Tables: none. Routes `/health`, `/metrics`. Loops: none.
+Page: docs/architecture.md.
+"""

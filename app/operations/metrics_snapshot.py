@@ -7,7 +7,7 @@ import numpy as np
 import structlog
 
 from app.book.ranking import State
-from app.book.valuation import BookSource, Valued
+from app.book.valuation import BookSource, BookValuation
 from app.core.metrics import Stored
 from app.database import sql
 from app.database.connections import DATABASE_DOWN
@@ -56,7 +56,7 @@ async def _read(book: BookSource) -> Stored:
     )
 
 
-def _held(valued: Valued) -> list[str]:
+def _held(valued: BookValuation) -> list[str]:
     """Return the symbols that some client holds."""
     book = valued.holdings.book
     is_held = np.zeros(len(book.symbols), np.bool_)

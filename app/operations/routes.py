@@ -1,4 +1,4 @@
-"""Probes for whoever runs the service; open without a token."""
+"""Probes for the operators of the service; open without a token."""
 
 import asyncio
 from typing import Final

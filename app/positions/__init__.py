@@ -1,1 +1,6 @@
-"""Positions and trades: table `position`, `/positions`. Page: docs/architecture.md."""
+"""
+Positions and trades.
+
+Tables `position`. Routes `/positions`. Loops: none.
+Page: docs/architecture.md.
+"""

@@ -5,25 +5,25 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response, status
 
 from app.auth.deps import CallerDep, StaffDep
-from app.idempotency.decorator import once
+from app.idempotency.decorator import idempotent
 from app.positions import service as positions_service
 from app.positions import trades as trades_service
 from app.positions.schemas import PositionIn, PositionOut, PositionsOut, TradeIn, TradeOut
-from app.positions.service import PositionReads, PositionRecord
+from app.positions.service import PositionLoader, PositionRecord
 from app.positions.trades import Trade
 from app.stocks.deps import FeedDep
 from app.web.deps import ClientId, SettingsDep, Symbol
-from app.web.etags import TAG, ExpectedDep, ExpectedOrNewDep, KnownDep, tagged
+from app.web.etags import TAG, ConditionalGetDep, PreconditionDep, PreconditionOrNewDep, tagged
 from app.web.problems import problems
 
 
-async def get_position_reads(request: Request) -> PositionReads:
+async def get_position_loader(request: Request) -> PositionLoader:
     """Return where this process's requests wait for positions."""
-    reads: PositionReads = request.app.state.position_reads
-    return reads
+    loader: PositionLoader = request.app.state.position_loader
+    return loader
 
 
-PositionReadsDep = Annotated[PositionReads, Depends(get_position_reads)]
+PositionLoaderDep = Annotated[PositionLoader, Depends(get_position_loader)]
 router = APIRouter(prefix="/positions", tags=["positions"])
 
 
@@ -34,10 +34,12 @@ router = APIRouter(prefix="/positions", tags=["positions"])
     response_model=PositionsOut,
     responses=tagged(200, unchanged=True) | problems(401, 404, 422, 503),
 )
-async def list_positions(client_id: ClientId, caller: CallerDep, known: KnownDep, reads: PositionReadsDep) -> Response:
+async def list_positions(
+    client_id: ClientId, caller: CallerDep, conditional: ConditionalGetDep, loader: PositionLoaderDep
+) -> Response:
     """Return a client's positions, by symbol."""
-    rows = await positions_service.list_positions(client_id, caller=caller, reads=reads)
-    return known.answer(PositionsOut(client_id=client_id, positions=[_position(row) for row in rows]))
+    rows = await positions_service.list_positions(client_id, caller=caller, loader=loader)
+    return conditional.answer(PositionsOut(client_id=client_id, positions=[_position(row) for row in rows]))
 
 
 @router.get(
@@ -47,9 +49,11 @@ async def list_positions(client_id: ClientId, caller: CallerDep, known: KnownDep
     response_model=PositionOut,
     responses=tagged(200, unchanged=True) | problems(401, 404, 422, 503),
 )
-async def get_position(client_id: ClientId, symbol: Symbol, caller: CallerDep, known: KnownDep) -> Response:
+async def get_position(
+    client_id: ClientId, symbol: Symbol, caller: CallerDep, conditional: ConditionalGetDep
+) -> Response:
     """Return one position of a client."""
-    return known.answer(_position(await positions_service.get_position(client_id, symbol, caller=caller)))
+    return conditional.answer(_position(await positions_service.get_position(client_id, symbol, caller=caller)))
 
 
 @router.put(
@@ -69,7 +73,7 @@ async def put_position(
     body: PositionIn,
     caller: StaffDep,
     settings: SettingsDep,
-    expected: ExpectedOrNewDep,
+    precondition: PreconditionOrNewDep,
 ) -> Response:
     """Set quantity and cost; the loan stays as it is. For a trade, which moves the loan, use `trades`."""
     position, is_new = await positions_service.put_position(
@@ -77,9 +81,9 @@ async def put_position(
         PositionRecord(symbol=symbol, quantity=body.quantity, cost_basis=body.cost_basis),
         base_currency=settings.base_currency,
         caller=caller,
-        check=expected.check(_position),
+        check=precondition.check(_position),
     )
-    return expected.answer(_position(position), status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
+    return precondition.answer(_position(position), status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
 
 @router.delete(
@@ -89,9 +93,9 @@ async def put_position(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 412, 422, 503),
 )
-async def delete_position(client_id: ClientId, symbol: Symbol, caller: StaffDep, expected: ExpectedDep) -> None:
+async def delete_position(client_id: ClientId, symbol: Symbol, caller: StaffDep, precondition: PreconditionDep) -> None:
     """Delete a position; the loan stays as it is."""
-    await positions_service.delete_position(client_id, symbol, caller=caller, check=expected.check(_position))
+    await positions_service.delete_position(client_id, symbol, caller=caller, check=precondition.check(_position))
 
 
 async def get_trade(body: TradeIn, _: StaffDep, feed: FeedDep) -> Trade:
@@ -107,7 +111,7 @@ async def get_trade(body: TradeIn, _: StaffDep, feed: FeedDep) -> Trade:
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
-@once
+@idempotent
 async def create_trade(
     client_id: ClientId,
     trade: Annotated[Trade, Depends(get_trade)],

@@ -15,15 +15,27 @@ from app.core.errors import Fault, InvalidInputError, NotFoundError
 from app.core.preconditions import Check, anything
 from app.core.symbols import is_fx_symbol, normalise_symbol
 from app.database import sql
-from app.database.batch_loader import SharedReads
+from app.database.batch_loader import BatchLoader
 from app.database.sql import Connection
 from app.models import Position
 
 #: An account's gross value stays below this, so that every figure fits whole cents in 64 bits.
 GROSS_VALUE_LIMIT: Final = Decimal(10) ** 12
+#: Gross value of the rows {held} that have a price, over `GROSS_VALUE_JOINS`; {base} is the account currency.
+GROSS_VALUE: Final = (
+    "sum(abs({held}.quantity) * d.current_price * case when d.currency = {base} then 1 else fx.current_price end)"
+)
+GROSS_VALUE_JOINS: Final = """
+join market_data d on d.symbol = {held}.symbol
+left join market_data fx on fx.symbol = d.currency || {base} || '=X' and d.currency <> {base}
+""".strip()
+_GROSS_VALUE: Final = f"""
+select coalesce({GROSS_VALUE.format(held="p", base="$2::text")}, 0) as gross
+from position p {GROSS_VALUE_JOINS.format(held="p", base="$2::text")}
+where p.client_id = $1
+"""  # noqa: S608 - fragments of ours, no input
 
-
-#: $1 clients. The sub-select keeps the planner from planning anew for each number of them.
+#: $1 clients. The sub-select keeps the planner from planning again for each number of them.
 _POSITIONS: Final = """
 select c.id, p.symbol, p.quantity, p.cost_basis
 from unnest((select $1::bigint[])) as wanted(id)
@@ -41,11 +53,11 @@ class PositionRecord(TypedDict):
     cost_basis: Decimal
 
 
-#: Where the requests of a process for positions wait.
-PositionReads = SharedReads[int, list[PositionRecord]]
+#: Batches the requests of a process for positions.
+PositionLoader = BatchLoader[int, list[PositionRecord]]
 
 
-async def list_positions(client_id: int, *, caller: Caller, reads: PositionReads) -> list[PositionRecord]:
+async def list_positions(client_id: int, *, caller: Caller, loader: PositionLoader) -> list[PositionRecord]:
     """
     Return a client's positions by symbol.
 
@@ -53,7 +65,7 @@ async def list_positions(client_id: int, *, caller: Caller, reads: PositionReads
         NotFoundError: there is no such client, or the caller may not see it.
     """
     caller.check_client(client_id)
-    return await reads.read(client_id)
+    return await loader.load(client_id)
 
 
 async def load_positions(
@@ -179,15 +191,7 @@ async def set_position(client_id: int, position: PositionRecord) -> None:
 
 async def check_gross_value(client_id: int, *, base_currency: str) -> None:
     """Refuse an account whose priced positions are worth more than the arithmetic carries."""
-    account = await sql.one(
-        "select coalesce(sum(abs(p.quantity) * d.current_price"
-        " * case when d.currency = $2 then 1 else fx.current_price end), 0) as gross"
-        " from position p join market_data d on d.symbol = p.symbol"
-        " left join market_data fx on fx.symbol = d.currency || $2::text || '=X' and d.currency <> $2"
-        " where p.client_id = $1",
-        client_id,
-        base_currency,
-    )
+    account = await sql.one(_GROSS_VALUE, client_id, base_currency)
     if account["gross"] >= GROSS_VALUE_LIMIT:
         raise InvalidInputError(
             f"The account's gross value would reach {GROSS_VALUE_LIMIT:,}, the most that is supported.",

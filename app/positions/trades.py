@@ -84,7 +84,7 @@ async def book_trade(client_id: int, trade: Trade, *, feed: PriceFeed, caller: C
 
 
 def _after_trade(held: Position | None, *, symbol: str, quantity: Decimal, price: Decimal) -> PositionRecord | None:
-    """Return the position after a trade: more of it averages the cost, less keeps it, through zero starts anew."""
+    """Return the position after a trade: more of it averages the cost, less keeps it, through zero starts a new one."""
     old = held.quantity if held else Decimal(0)
     new = old + quantity
     _check_bound("quantity", new)

@@ -1,1 +1,6 @@
-"""Market data sources behind one Protocol (`types`): a folder a vendor, and the registry that knows them by name."""
+"""
+Market data sources behind one Protocol (`types`): a folder a vendor, a registry that knows them by name.
+
+Tables: none. Routes: none. Loops: none.
+Page: docs/architecture.md.
+"""

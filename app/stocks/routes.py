@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response, status
 from pydantic_core import to_json
 
 from app.auth.deps import CallerDep, StaffDep
-from app.database.batch_loader import SharedReads
+from app.database.batch_loader import BatchLoader
 from app.database.sql import Connection
 from app.stocks import basis
 from app.stocks import service as stocks_service
@@ -17,7 +17,7 @@ from app.stocks.deps import FeedDep
 from app.stocks.schemas import PricePointOut, RefreshOut, StockOut
 from app.stocks.service import Window
 from app.web.deps import AfterSymbol, Limit, SettingsDep, Symbol, link_next
-from app.web.etags import KnownDep, tagged
+from app.web.etags import ConditionalGetDep, tagged
 from app.web.fields import TimestampIn
 from app.web.problems import problems
 
@@ -45,7 +45,7 @@ class StockPage:
 
 
 #: Where the requests of a process for stored prices wait: by the symbol to begin behind, and the most rows.
-StockReads = SharedReads[tuple[str | None, int], StockPage]
+StockPageLoader = BatchLoader[tuple[str | None, int], StockPage]
 
 
 async def load_pages(
@@ -61,13 +61,13 @@ async def load_pages(
     return pages
 
 
-async def get_stock_reads(request: Request) -> StockReads:
+async def get_stock_page_loader(request: Request) -> StockPageLoader:
     """Return where this process's requests wait for stored prices."""
-    reads: StockReads = request.app.state.stock_reads
-    return reads
+    loader: StockPageLoader = request.app.state.stock_page_loader
+    return loader
 
 
-StockReadsDep = Annotated[StockReads, Depends(get_stock_reads)]
+StockPageLoaderDep = Annotated[StockPageLoader, Depends(get_stock_page_loader)]
 
 
 async def get_window(
@@ -89,14 +89,14 @@ async def get_window(
 async def list_stocks(
     request: Request,
     _: CallerDep,
-    known: KnownDep,
-    reads: StockReadsDep,
+    conditional: ConditionalGetDep,
+    loader: StockPageLoaderDep,
     after: AfterSymbol = None,
     limit: Limit = 1000,
 ) -> Response:
     """Return the stored price of every stock, by symbol."""
-    page = await reads.read((after, limit))
-    answer = known.answer_body(page.body)
+    page = await loader.load((after, limit))
+    answer = conditional.answer_body(page.body)
     if page.last is not None:
         link_next(request, answer, after=page.last)
     return answer

@@ -1,1 +1,6 @@
-"""Users, made and changed by an admin: table `user`, `/users`. Page: docs/architecture.md."""
+"""
+Users, made and changed by an admin.
+
+Tables `user`. Routes `/users`. Loops: none.
+Page: docs/architecture.md.
+"""

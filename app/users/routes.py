@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Path, Request, Response, status
 from app.auth.deps import AdminDep, AuthDep
 from app.auth.schemas import UserOut
 from app.auth.types import Role
-from app.idempotency.decorator import once
+from app.idempotency.decorator import idempotent
 from app.users import service as users_service
 from app.users.schemas import ClientUserIn, StaffUserIn, UserPatchIn
 from app.web.deps import AfterId, Limit, link_next
@@ -37,7 +37,7 @@ async def list_users(
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 409, 413, 422, 503),
 )
-@once
+@idempotent
 async def create_user(body: UserIn, caller: AdminDep, auth: AuthDep) -> UserOut:
     """Store a new user; one of role `client` is bound to a client that exists."""
     user = await users_service.create_user(

@@ -63,7 +63,7 @@ async def update_user(user_id: int, changes: UserChanges, *, auth: Auth, actor: 
     """
     Change a user and return it.
 
-    A change of anything that a token stands for ends every token of the user. A new role `admin` or `risk` unbinds it
+    A change of anything that a token grants ends every token of the user. A new role `admin` or `risk` unbinds it
     from its client.
 
     Raises:
@@ -135,7 +135,7 @@ async def ensure_admin(
     Args:
         username: its name.
         password: the one from the settings: replaces one that differs, which ends the admin's tokens. None: a new
-            admin gets `make_password()`, and the password of one that exists stands.
+            admin gets `make_password()`, and one that exists keeps its password.
         make_password: called for a new admin without a password from the settings.
         passwords: makes and checks hashes.
 

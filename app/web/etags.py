@@ -1,7 +1,7 @@
 """
 Entity tags (RFC 9110, 8.8.3 and 13): what did not change is not sent again, what did is not overwritten unseen.
 
-A tag is a digest of the JSON that is sent, so there is no version to keep: whoever sends it back saw exactly that.
+A tag is a digest of the JSON that is sent, so no version is stored: a caller that sends it back has seen exactly that.
 """
 
 import re
@@ -86,8 +86,8 @@ def tagged(*statuses: int, unchanged: bool = False) -> dict[int | str, dict[str,
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the caller of a GET has already."""
+class ConditionalGet:
+    """The `If-None-Match` of a GET: the tag that its caller has."""
 
     if_none_match: str | None
 
@@ -101,8 +101,8 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What the caller of a change expects of the resource as it is."""
+class Precondition:
+    """The `If-Match` or `If-None-Match` of a change: which state of the resource its caller expects."""
 
     path: str
     if_match: str | None = None
@@ -133,26 +133,26 @@ class Expected:
         return Response(body, status_code=status_code, headers=headers, media_type=_JSON)
 
 
-async def get_known(if_none_match: IfNoneMatchHeader = None) -> Known:
-    """Return what the caller has."""
-    return Known(if_none_match)
+async def get_conditional_get(if_none_match: IfNoneMatchHeader = None) -> ConditionalGet:
+    """Return the condition of a GET."""
+    return ConditionalGet(if_none_match)
 
 
-async def get_expected(request: Request, if_match: IfMatchHeader = None) -> Expected:
-    """Return what the caller expects of something that exists."""
-    return Expected(request.url.path, if_match)
+async def get_precondition(request: Request, if_match: IfMatchHeader = None) -> Precondition:
+    """Return the precondition of a change of what exists."""
+    return Precondition(request.url.path, if_match)
 
 
-async def get_expected_or_new(
+async def get_precondition_or_new(
     request: Request, if_match: IfMatchHeader = None, if_none_match: CreateOnlyHeader = None
-) -> Expected:
-    """Return what the caller expects of something that may not exist yet."""
-    return Expected(request.url.path, if_match, if_none_match)
+) -> Precondition:
+    """Return the precondition of a change of what may not exist yet."""
+    return Precondition(request.url.path, if_match, if_none_match)
 
 
-KnownDep = Annotated[Known, Depends(get_known)]
-ExpectedDep = Annotated[Expected, Depends(get_expected)]
-ExpectedOrNewDep = Annotated[Expected, Depends(get_expected_or_new)]
+ConditionalGetDep = Annotated[ConditionalGet, Depends(get_conditional_get)]
+PreconditionDep = Annotated[Precondition, Depends(get_precondition)]
+PreconditionOrNewDep = Annotated[Precondition, Depends(get_precondition_or_new)]
 
 
 def _names(header: str, etag: str | None, *, weakly: bool) -> bool:

@@ -22,7 +22,7 @@ class RequestContext:
     """
     ASGI middleware: `X-Request-ID` in and out and in every log line, a deadline, an answer to a bug.
 
-    It stands outside the framework's own error handling, so whatever gets past that still ends as a problem document.
+    It wraps the framework's own error handling, so an exception that gets past that still ends as a problem document.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:

@@ -14,14 +14,14 @@ from app.core.errors import Fault, InvalidInputError
 
 Address = IPv4Address | IPv6Address
 
-#: Asks what a name stands for: (host, port) -> addresses as text, the preferred one first; OSError where it has none.
+#: Resolves a name: (host, port) -> addresses as text, the preferred one first; OSError where it has none.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 MOST_URL_CHARACTERS: Final = 2000
 #: Of the ports below 1024, these alone: mail, shells and so on are no receivers.
 _WELL_KNOWN_PORTS: Final = frozenset({80, 443})
 _OTHER_PORTS: Final = range(1024, 65_536)
-#: A name may stand for more; nobody needs that many.
+#: A name may have more; no receiver needs that many.
 _MOST_ADDRESSES: Final = 4
 
 #: Inside a firm: refused unless the operator allows private receivers.
@@ -57,7 +57,7 @@ _METADATA_6: Final = frozenset(map(IPv6Address, ("fd00:ec2::254", "fd20:ce::254"
 
 
 class AddressRefusedError(InvalidInputError):
-    """A webhook points where nothing may be delivered, or its name stands for nothing."""
+    """A webhook points where nothing may be delivered, or its name has no address."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, faults=[Fault(where=("body", "url"), what=message)])
@@ -109,7 +109,7 @@ class Addresses:
 
     async def addresses(self, target: Target) -> list[Address]:
         """
-        Return the addresses that a target's host stands for now; all of them may be delivered to.
+        Return the addresses that a target's host has now; all of them may be delivered to.
 
         Raises:
             AddressRefusedError: one of them may not, or there is none.

@@ -1,4 +1,4 @@
-"""One webhook's deliveries: a few at once, and nobody else waits for them."""
+"""One webhook's deliveries: a few at once, and no other webhook waits for them."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 class Pace:
     """How fast deliveries go."""
 
-    #: What a lost notification told, and what is due again, is found this much later.
+    #: An event whose notification was lost, and what is due again, is found this much later.
     poll_seconds: float = 1.0
     #: Longest that one attempt may take, name look-up and answer included.
     attempt_seconds: float = 10.0

@@ -2,7 +2,7 @@
 Pushes durable events to webhooks; every process may, since each delivery is claimed by one of them.
 
 One loop makes deliveries of new events and wakes the channels of webhooks for which something is due. A channel of
-its own for each webhook, with connections of its own, keeps a slow or dead receiver from slowing anybody else.
+its own for each webhook, with connections of its own, keeps a slow or dead receiver from slowing any other.
 """
 
 import asyncio
@@ -62,16 +62,16 @@ class WebhookSender:
             while True:
                 await self._signal.wait(self._pace.poll_seconds)
                 try:
-                    await self._beat(tasks)
+                    await self._dispatch(tasks)
                 except DATABASE_DOWN as error:
                     _log.warning("webhooks interrupted", error=f"{type(error).__name__}: {error}")
                     await asyncio.sleep(_RETRY_SECONDS)
-                except Exception:  # noqa: BLE001 - logged whole; what runs for ever outlives a bug
+                except Exception:  # noqa: BLE001 - logged; the loop outlives a bug
                     _log.exception("unexpected error in webhooks")
                     await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _beat(self, tasks: asyncio.TaskGroup) -> None:
-        """Make deliveries of what is new, and have those sent that are due."""
+    async def _dispatch(self, tasks: asyncio.TaskGroup) -> None:
+        """Make deliveries of new events, and wake the channels that have deliveries due."""
         while await delivery_service.fan_out():
             pass
         waiting = await delivery_service.waiting()

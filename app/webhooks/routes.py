@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 
 from app.auth.deps import AdminDep
-from app.idempotency.decorator import once
+from app.idempotency.decorator import idempotent
 from app.web.deps import AfterId, Limit, link_next
 from app.web.fields import LARGEST_ID
 from app.web.problems import problems
@@ -109,7 +109,7 @@ async def list_webhook_deliveries(
     summary="Deliver once more",
     responses=problems(401, 403, 404, 409, 422, 503),
 )
-@once
+@idempotent
 async def redeliver_webhook_delivery(webhook_id: WebhookId, delivery_id: DeliveryId, caller: AdminDep) -> DeliveryOut:
     """Try it again, at once and for three days, whatever became of it; its `webhook-id` is the same."""
     delivery = await webhooks_service.redeliver(webhook_id, delivery_id, caller=caller)

@@ -8,12 +8,12 @@ an event of a client is pending, whatever happens to it, no later one of that cl
 
 import json
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from app.database import sql
+from app.database.sql import Row
 from app.events.types import StreamEvent
 from app.models import Webhook
 
@@ -25,7 +25,7 @@ _MOST_ERROR_CHARACTERS: Final = 500
 
 #: The webhook's row is locked, so its deliveries are made in the order of events; another process that makes them is
 #: left alone. Events that it does not want move the position too. What has to wait for an earlier delivery that failed
-#: is not due before that one, so that nobody looks at it in vain.
+#: is not due before that one, so that no claim reads it in vain.
 _FAN_OUT: Final = """
 with hook as materialized (
     select id, position, kinds from webhook where position < (select max(id) from event) order by id
@@ -158,7 +158,7 @@ async def waiting() -> dict[int, bool]:
 
 
 async def claim(webhook_id: int, *, limit: int, lease_seconds: float) -> list[Claimed]:
-    """Return what is due, at most one event of each client, the earliest; nobody else gets it before the lease ends."""
+    """Return what is due, of each client the earliest event; no other process gets it before the lease ends."""
     rows = await sql.rows(_CLAIM, webhook_id, limit, lease_seconds)
     return [_claimed(row) for row in rows]
 
@@ -186,7 +186,7 @@ async def prune() -> None:
     await expired.update(previous_secret=None, previous_until=None)
 
 
-def _claimed(row: Mapping[str, Any]) -> Claimed:
+def _claimed(row: Row) -> Claimed:
     secrets = (row["secret"], row["previous_secret"])
     event = StreamEvent(
         id=row["event_id"],

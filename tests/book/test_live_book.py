@@ -14,7 +14,7 @@ from tortoise.transactions import in_transaction
 
 from app.auth.types import Caller
 from app.book.live_book import LiveBook, Update
-from app.book.valuation import LoadedBook, Valuation, Valued
+from app.book.valuation import BookValuation, ValuationRules
 from app.clients import service as clients_service
 from app.engine.margin import MarginReport
 from app.events import live_figures as figures
@@ -27,11 +27,12 @@ from app.positions.service import PositionRecord
 from app.providers.types import Quote
 from app.stocks import intake
 from app.stocks.types import PriceFeed
+from tests.book.loaded_book import LoadedBook
 from tests.fakes import FakeProvider
 
 pytestmark = pytest.mark.usefixtures("committed")
 
-VALUATION = Valuation(ActivePolicy.of(builtin_policy("finra_4210")), 0.05)
+VALUATION = ValuationRules(ActivePolicy.of(builtin_policy("finra_4210")), 0.05)
 DESK = Caller(user_id=1, username="desk", role=Role.RISK)
 START = datetime.now(UTC) - timedelta(hours=1)
 
@@ -60,14 +61,14 @@ async def price(symbol: str, value: str, *, currency: str = "USD", step: int = 0
     await intake.store_quotes([quote], feed=PriceFeed(FakeProvider(), "USD"))
 
 
-def rows_of(valued: Valued) -> dict[int, list[int]]:
+def rows_of(valued: BookValuation) -> dict[int, list[int]]:
     """Return every column of the report, and the state, by client."""
     columns = [getattr(valued.report, field.name).tolist() for field in fields(MarginReport)]
     rows = zip(valued.states.tolist(), *columns, strict=True)
     return {client: list(row) for client, row in zip(valued.holdings.book.client_ids.tolist(), rows, strict=True)}
 
 
-def holdings_of(valued: Valued) -> dict[int, dict[str, int]]:
+def holdings_of(valued: BookValuation) -> dict[int, dict[str, int]]:
     book = valued.holdings.book
     return {
         int(client): {book.symbols[book.symbol_index[i]]: int(book.quantity[i]) for i in range(a, b)}

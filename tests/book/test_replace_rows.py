@@ -1,4 +1,4 @@
-"""A book with some clients replaced is the book that would be built of those clients anew."""
+"""A book with some clients replaced is the book that would be built of those clients."""
 
 from dataclasses import fields
 
@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.book.column_pool import Spares
-from app.book.replace_rows import with_replaced
+from app.book.column_pool import ColumnPool
+from app.book.replace_rows import replace_clients
 from app.engine.book import Book
 from tests.book.books import Clients, build
 
@@ -19,18 +19,18 @@ _clients = st.dictionaries(st.integers(1, 12), _client, max_size=8)
 def test_replaced_clients_make_the_book_that_would_be_built_anew(
     before: Clients, changes: dict[int, tuple[int, dict[int, int]] | None]
 ) -> None:
-    book, spares = build(before), Spares()
+    book, pool = build(before), ColumnPool()
     figures = book.client_ids * 7
     fresh = build({id_: client for id_, client in changes.items() if client is not None})
 
-    made, change = with_replaced(book, np.array(sorted(changes), np.int64), fresh, spares)
+    made, change = replace_clients(book, np.array(sorted(changes), np.int64), fresh, pool)
 
     kept = {id_: client for id_, client in before.items() if id_ not in changes}
     expected = build(kept | {id_: client for id_, client in changes.items() if client is not None})
     for field in fields(Book):
         np.testing.assert_array_equal(getattr(made, field.name), getattr(expected, field.name), strict=True)
     assert made.client_ids[change.rows].tolist() == fresh.client_ids.tolist()
-    spliced = spares.changed("figures", figures, change, fresh.client_ids * 7)
+    spliced = pool.changed("figures", figures, change, fresh.client_ids * 7)
     np.testing.assert_array_equal(spliced, expected.client_ids * 7)
     assert book.client_ids.tolist() == sorted(before), "the book before is as it was"
 
@@ -38,7 +38,7 @@ def test_replaced_clients_make_the_book_that_would_be_built_anew(
 def test_columns_in_which_nothing_changes_are_the_same_ones() -> None:
     book = build({1: (5, {0: 1}), 2: (6, {1: 2}), 3: (7, {2: 3})})
 
-    made, _ = with_replaced(book, np.array([2], np.int64), build({2: (60, {1: 2})}), Spares())
+    made, _ = replace_clients(book, np.array([2], np.int64), build({2: (60, {1: 2})}), ColumnPool())
 
     assert made.loan.tolist() == [5, 60, 7]
     assert made.quantity is book.quantity

@@ -64,7 +64,7 @@ async def _some(
 
 
 async def _write(world: World, client_id: int, *, transaction: int = 4) -> None:
-    """Publish numbered events, among those of somebody else."""
+    """Publish numbered events, among those of another client."""
     connection = await asyncpg.connect(world.database_url)
     for first in range(0, _EVENTS, transaction):
         async with connection.transaction():

@@ -8,11 +8,11 @@ import pytest
 from app.auth.sessions import Session
 from app.auth.types import Caller, Role
 from app.book.types import Holdings
-from app.book.valuation import Valuation, Valued, value
+from app.book.valuation import BookValuation, ValuationRules, value_book
 from app.engine.book import Book, Instruments, Prices
 from app.events import live_figures as figures
 from app.events.subscription import Subscription
-from app.events.types import Ending, Filter, Kind, StreamEvent, Wish
+from app.events.types import Ending, Filter, Kind, StreamEvent, SubscriptionRequest
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
 
@@ -22,7 +22,7 @@ _AT = datetime(2026, 1, 31, tzinfo=UTC)
 
 @pytest.fixture
 def subscription() -> Subscription:
-    return Subscription(Wish(session=_SESSION, filter=Filter(client_id=1)), queue_size=3)
+    return Subscription(SubscriptionRequest(session=_SESSION, filter=Filter(client_id=1)), queue_size=3)
 
 
 async def test_events_come_in_order_and_only_those_that_are_wanted(subscription: Subscription) -> None:
@@ -121,7 +121,7 @@ def _ids(batch: list[StreamEvent] | None) -> list[int | None]:
     return [event.id for event in batch]
 
 
-def _valued(holdings: dict[int, int], *, price: int, loans: list[int] | None = None) -> Valued:
+def _valued(holdings: dict[int, int], *, price: int, loans: list[int] | None = None) -> BookValuation:
     """Return a book of clients by id with units of one stock; price and loans in dollars."""
     count = len(holdings)
     book = Book(
@@ -135,4 +135,4 @@ def _valued(holdings: dict[int, int], *, price: int, loans: list[int] | None = N
     )
     prices = Prices(np.array([price * 10**8], np.int64))
     policy = ActivePolicy.of(builtin_policy("flat"))
-    return value(Holdings(book, prices, Instruments.plain(1)), Valuation(policy, warning_cushion=0.05))
+    return value_book(Holdings(book, prices, Instruments.plain(1)), ValuationRules(policy, warning_cushion=0.05))

@@ -1,4 +1,4 @@
-"""The quick look at a cell never takes what the rules refuse, and says the same of what it takes."""
+"""The pattern of a column never accepts what the rules refuse, and says the same of what it takes."""
 
 import re
 from decimal import Decimal

@@ -12,7 +12,7 @@ from tortoise import connections
 from tortoise.context import TortoiseContext
 
 from app.book.live_book import LiveBook
-from app.book.valuation import Valuation
+from app.book.valuation import ValuationRules
 from app.database.connections import Database, migrate, tortoise_config
 from app.database.notifications import Listener
 from app.leader import Leader
@@ -96,7 +96,7 @@ def replaying(file: Path, **days: object) -> ReplayProvider:
 def reviewer() -> Reviewer:
     """Return a reviewer with a book of its own, as another process has it."""
     on = terms()
-    return Reviewer(LiveBook(Valuation(on.terms.policy, WARNING_CUSHION), base_currency="USD"), terms=on)
+    return Reviewer(LiveBook(ValuationRules(on.terms.policy, WARNING_CUSHION), base_currency="USD"), terms=on)
 
 
 def leader(database: Database, provider: PriceProvider, *, pace: float = 0.02) -> tuple[Leader, Listener]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from app.auth.types import Caller
 from app.book.live_book import LiveBook
-from app.book.valuation import Valuation
+from app.book.valuation import ValuationRules
 from app.clients import service as clients_service
 from app.margin_calls.monitor import Reviewer
 from app.models import MarginCall, Role
@@ -18,7 +18,7 @@ SETTLE_SECONDS = 0.3
 async def test_a_loan_that_is_taken_back_at_once_leaves_no_case_and_one_that_stays_opens_one(database_url: str) -> None:
     async with own_database(database_url):
         on = terms()
-        book = LiveBook(Valuation(on.terms.policy, WARNING_CUSHION), base_currency="USD")
+        book = LiveBook(ValuationRules(on.terms.policy, WARNING_CUSHION), base_currency="USD")
         reviewer = Reviewer(book, terms=on, settle_seconds=SETTLE_SECONDS)
         await reviewer.start()
         await reviewer.catch_up()

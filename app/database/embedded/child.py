@@ -47,7 +47,7 @@ class RunAs:
         at_end: signal.Signals = signal.SIGKILL,
     ) -> subprocess.Popen[bytes]:
         """
-        Start a program that is told to end when the calling thread ends.
+        Start a program that gets a signal to end when the calling thread ends.
 
         It gets a session of its own, so that Ctrl-C at the terminal reaches its parent alone, and none of the
         environment, where `PGPORT` and the like would change what it does.
@@ -109,7 +109,7 @@ class RunAs:
 
 
 def _enter_namespace(*, outside: Account, inside: Account) -> None:
-    """Move this process into a user namespace where `outside` is called `inside` and nobody else exists."""
+    """Move this process into a user namespace where `outside` is called `inside` and no other user exists."""
     if _libc.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "no user namespace")
     own = Path("/proc/self")

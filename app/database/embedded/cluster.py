@@ -29,7 +29,7 @@ def ensure_cluster(home: Home, lock: int) -> None:
     Make the cluster if there is none; otherwise check that it is ours to use.
 
     Raises:
-        EmbeddedError: it is somebody else's, of another version, or cannot be made.
+        EmbeddedError: it belongs to another service, is of another version, or cannot be made.
         OSError: likewise.
     """
     if home.cluster.is_dir() and any(home.cluster.iterdir()):

@@ -45,7 +45,7 @@ def find_home(data_dir: Path) -> Home:
     Call with the lock of `data_dir` held.
 
     Raises:
-        EmbeddedError: no packaged server for this machine, or nobody who can run it.
+        EmbeddedError: no packaged server for this machine, or no account that can run it.
         OSError: a copy failed.
     """
     package, cluster = _package(), _cluster(data_dir)
@@ -60,7 +60,7 @@ def find_home(data_dir: Path) -> Home:
 
 
 def give(tree: Path, account: Account) -> None:
-    """Make `account` the owner of a tree of ours, the top last, so that an interrupted change is seen and repeated."""
+    """Make `account` the owner of a tree, the top last, so that an interrupted change is found and repeated."""
     if os.geteuid() != 0 or tree.stat().st_uid == account.uid:
         return
     for directory, _, files in os.walk(tree, topdown=False):

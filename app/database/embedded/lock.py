@@ -57,7 +57,7 @@ def write(lock: int, *, url: str) -> None:
 
 
 def clear(lock: int) -> None:
-    """Record that nobody runs the server."""
+    """Record that no process runs the server."""
     os.ftruncate(lock, 0)
 
 

@@ -158,7 +158,7 @@ def _launch(home: Home, argv: Sequence[str | Path], log: Path, lock: int, cleanu
 
 
 def _is_ready(process: subprocess.Popen[bytes], pid_file: Path) -> bool:
-    """Wait for the word that the server appends to its pid file once it accepts connections (pg_ctl does the same)."""
+    """Wait for the status that the server appends to its pid file when it accepts connections (so does pg_ctl)."""
     deadline = time.monotonic() + _READY_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(FileNotFoundError):
