@@ -111,7 +111,7 @@ async def stress_client(
 )
 async def explain_margin(client_id: ClientId, caller: CallerDep, terms: TermsDep) -> ExplanationOut:
     """Return every figure with what it is made of: positions, rules with sources, cures, distance to a call."""
-    return ExplanationOut.model_validate(await explain_service.explain_client(client_id, caller=caller, terms=terms))
+    return await explain_service.explain_client(client_id, caller=caller, terms=terms)
 
 
 @router.post(
@@ -124,5 +124,4 @@ async def simulate_margin(
     client_id: ClientId, changes: ChangesDep, caller: CallerDep, terms: TermsDep
 ) -> SimulationOut:
     """Return the client's margin before and after trades, cash, other prices or another policy; nothing is stored."""
-    simulation = await simulate_service.simulate(client_id, changes, caller=caller, terms=terms)
-    return SimulationOut.model_validate(simulation)
+    return await simulate_service.simulate(client_id, changes, caller=caller, terms=terms)

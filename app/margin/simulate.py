@@ -10,7 +10,8 @@ from app.core.errors import Fault, InvalidInputError, MissingPricesError
 from app.core.symbols import normalise_symbol
 from app.engine.units import MONEY_LIMIT, MONEY_SCALE, PRICE_SCALE, QUANTITY_LIMIT, QUANTITY_SCALE, divide, scaled
 from app.margin.account import Account, Line, load_account
-from app.margin.explain import Explanation, Terms, explain_account
+from app.margin.explain import Terms, explain_account
+from app.margin.explain_schemas import SimulationOut
 from app.policies.active import ActivePolicy
 
 #: What one cent is in quantity (millionths) x price (1e-8) x fx (1e-8).
@@ -36,17 +37,7 @@ class Changes:
     policy: ActivePolicy | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """Margin as it is, and as it would be."""
-
-    before: Explanation
-    after: Explanation
-    call_opens: bool
-    call_closes: bool
-
-
-async def simulate(client_id: int, changes: Changes, *, caller: Caller, terms: Terms) -> Simulation:
+async def simulate(client_id: int, changes: Changes, *, caller: Caller, terms: Terms) -> SimulationOut:
     """
     Return a client's margin before and after changes.
 
@@ -66,7 +57,7 @@ async def simulate(client_id: int, changes: Changes, *, caller: Caller, terms: T
     before = await explain_account(account, terms=terms)
     supposed = _priced(_deposited(_traded(account, changes.trades), changes.cash), prices)
     after = await explain_account(supposed, terms=replace(terms, policy=changes.policy or terms.policy))
-    return Simulation(
+    return SimulationOut(
         before=before,
         after=after,
         call_opens=after.margin_call_triggered and not before.margin_call_triggered,

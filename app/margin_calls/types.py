@@ -1,13 +1,14 @@
 """A margin call as files of the room pass it around, with its steps, its evidence, and what it depends on."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from app.audit.hash_chain import Plain, plain
-from app.margin.explain import Explanation, Terms
+from app.margin.explain import Terms
+from app.margin.explain_schemas import ExplanationOut
 from app.margin_calls.business_days import close_after, day_of
 from app.models import CallState, CallType
 
@@ -104,7 +105,7 @@ class Step:
 class Evidence:
     """What a shortfall was seen on: the explanation, and the last audit entry of that moment."""
 
-    explanation: Explanation
+    explanation: ExplanationOut
     audit_id: int
 
     @property
@@ -115,7 +116,7 @@ class Evidence:
     @property
     def snapshot(self) -> Plain:
         """The explanation as it is stored; figures are exact strings."""
-        return plain(asdict(self.explanation))
+        return plain(self.explanation.model_dump())
 
     @property
     def is_stale(self) -> bool:

@@ -1,7 +1,7 @@
 """Users, clients and prices for the access table, and every token that a caller may try."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -161,7 +161,7 @@ async def _call(client_id: int, state: CallState) -> int:
         policy_id="flat",
         policy_version="1",
         price_basis="live",
-        snapshot=plain(asdict(seen)),
+        snapshot=plain(seen.model_dump()),
     )
     return int(call.id)
 
