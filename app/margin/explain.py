@@ -14,7 +14,7 @@ from app.core.errors import ConflictError
 from app.core.symbols import fx_symbol
 from app.engine import explain as engine
 from app.engine.units import PRICE_SCALE, QUANTITY_SCALE, RATE_SCALE, unscaled
-from app.margin.account import Account, Line, columns, load_account
+from app.margin.account import Account, PositionLine, columns, load_account
 from app.margin.explain_schemas import Basis, ExplanationOut, PositionExplainedOut, RuleOut, Unit, weakest
 from app.margin.schemas import PolicyOut
 from app.margin.service import missing_prices, money
@@ -28,7 +28,7 @@ _AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class MarginSettings:
     """What explanations depend on beside the account."""
 
     policy: ActivePolicy
@@ -38,7 +38,7 @@ class Terms:
     interest_rate: Decimal | None
 
 
-async def explain_client(client_id: int, *, caller: Caller, terms: Terms) -> ExplanationOut:
+async def explain_client(client_id: int, *, caller: Caller, settings: MarginSettings) -> ExplanationOut:
     """
     Explain a client's margin at the stored prices.
 
@@ -48,13 +48,13 @@ async def explain_client(client_id: int, *, caller: Caller, terms: Terms) -> Exp
         ConflictError: the account is too large for exact figures.
     """
     caller.check_client(client_id)
-    account = await load_account(client_id, base_currency=terms.base_currency)
+    account = await load_account(client_id, base_currency=settings.base_currency)
     if account is None:
         raise no_client(client_id)
-    return await explain_account(account, terms=terms)
+    return await explain_account(account, settings=settings)
 
 
-async def explain_account(account: Account, *, terms: Terms) -> ExplanationOut:
+async def explain_account(account: Account, *, settings: MarginSettings) -> ExplanationOut:
     """
     Explain an account, stored or supposed.
 
@@ -64,20 +64,20 @@ async def explain_account(account: Account, *, terms: Terms) -> ExplanationOut:
     if symbols := account.unpriced():
         raise missing_prices(account.client_id, symbols)
     now = datetime.now(UTC)
-    bases = await _bases(account.held, now=now, stale_seconds=terms.stale_seconds)
+    bases = await _bases(account.held, now=now, stale_seconds=settings.stale_seconds)
     book, prices, quotes, instruments = columns(account)
-    rate = None if terms.interest_rate is None else int(terms.interest_rate * RATE_SCALE)
+    rate = None if settings.interest_rate is None else int(settings.interest_rate * RATE_SCALE)
     try:
-        explain = partial(engine.explain, book, prices, quotes, instruments, terms.policy.rules, interest_rate=rate)
+        explain = partial(engine.explain, book, prices, quotes, instruments, settings.policy.rules, interest_rate=rate)
         explained = await asyncio.to_thread(explain) if len(account.held) > _AT_ONCE else explain()
     except engine.IncompleteError as error:
         if not account.usd_rate:
-            raise missing_prices(account.client_id, [fx_symbol("USD", terms.base_currency)]) from error
+            raise missing_prices(account.client_id, [fx_symbol("USD", settings.base_currency)]) from error
         raise ConflictError(f"Client {account.client_id} is too large for exact figures.") from error
-    return _explanation(explained, account, bases, terms.policy, now)
+    return _explanation(explained, account, bases, settings.policy, now)
 
 
-async def _bases(held: Sequence[Line], *, now: datetime, stale_seconds: int) -> list[Basis]:
+async def _bases(held: Sequence[PositionLine], *, now: datetime, stale_seconds: int) -> list[Basis]:
     """Return the basis of each position: the weaker of its price's and its rate's."""
     evidence = [[part for part in (line.quote, line.rate) if part is not None] for line in held]
     flat = [part for parts in evidence for part in parts]
@@ -109,7 +109,11 @@ def _explanation(
 
 
 def _position(
-    position: engine.PositionExplanation, line: Line, basis: Basis, rules: Sequence[describe.RuleLine], now: datetime
+    position: engine.PositionExplanation,
+    line: PositionLine,
+    basis: Basis,
+    rules: Sequence[describe.RuleLine],
+    now: datetime,
 ) -> PositionExplainedOut:
     assert line.quote is not None, "an explained position has a price"
     return _converted(

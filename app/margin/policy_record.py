@@ -1,11 +1,11 @@
-"""Says in the audit chain which policy the service goes by, each time that it is another."""
+"""Records in the audit chain which policy the service goes by, each time that it is another."""
 
 import hashlib
 from typing import Final
 
 from tortoise.transactions import in_transaction
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.hash_chain import plain
 from app.audit.recorder import Change
 from app.database import sql
@@ -18,7 +18,7 @@ _LOCK: Final = 0x706F_6C69  # "poli"
 
 
 async def record_policy(policy: ActivePolicy) -> None:
-    """Append the policy to the chain, unless it is the one that stands there last."""
+    """Append the policy to the chain, unless it is the one recorded last."""
     form = policy.form.model_dump_json().encode()
     after = {"id": policy.name.id, "version": policy.name.version, "sha256": hashlib.sha256(form).hexdigest()}
     async with in_transaction():
@@ -28,4 +28,4 @@ async def record_policy(policy: ActivePolicy) -> None:
         if before != plain(after):
             action = "update" if before else "create"
             change = Change(action=action, entity="policy", entity_id=policy.name.id, before=before, after=after)
-            await journal.record(change, actor=journal.SYSTEM)
+            await recorder.record(change, actor=recorder.SYSTEM)

@@ -1,4 +1,4 @@
-"""Where clients stand, said once each time that it changes: the `state` events of the stream."""
+"""The published state of clients, one event each time that it changes: the `state` events of the stream."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from tortoise.transactions import in_transaction
 
 from app.book.ranking import State
 from app.database import sql
-from app.events import outbox as events
+from app.events import outbox
 from app.events.outbox import NewEvent
 
 #: A client without a row is `ok`.
@@ -31,7 +31,7 @@ select client_id, from_state, state from moved order by client_id
 
 async def move(states: Mapping[int, State], *, now: datetime) -> list[NewEvent]:
     """
-    Store where some clients stand, and return the events of those that moved; clients that do not exist are left out.
+    Store the states of some clients, and return the events of those that moved; clients that do not exist are left out.
 
     Call in the transaction that publishes the events.
     """
@@ -48,9 +48,9 @@ async def move(states: Mapping[int, State], *, now: datetime) -> list[NewEvent]:
 
 
 async def publish(states: Mapping[int, State], *, now: datetime) -> None:
-    """Store where some clients stand and tell of those that moved, in one transaction."""
+    """Store the states of some clients and publish those that moved, in one transaction."""
     async with in_transaction():
-        await events.publish_all(await move(states, now=now))
+        await outbox.publish_all(await move(states, now=now))
 
 
 async def published() -> dict[int, State]:

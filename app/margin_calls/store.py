@@ -1,4 +1,4 @@
-"""Writing steps of cases: the row, its history, the audit chain and the stream, in one transaction."""
+"""Writing steps of calls: the row, its history, the audit chain and the stream, in one transaction."""
 
 import json
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from app.audit import recorder as journal
+from app.audit import recorder
 from app.audit.recorder import Change
 from app.book.ranking import State
 from app.database import sql
-from app.events import outbox as events
+from app.events import outbox
 from app.events.outbox import NewEvent
 from app.margin.account import Account
 from app.margin.explain import explain_account
 from app.margin_calls import client_states
-from app.margin_calls.types import CallTerms, Case, Evidence, Step
+from app.margin_calls.types import Call, CallEvidence, CallSettings, Transition
 from app.models import CallType
 
 _COLUMNS: Final = {
@@ -58,9 +58,9 @@ select * from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], 
 """
 
 
-async def record(steps: Sequence[Step], *, further: Sequence[NewEvent] = ()) -> list[Step]:
+async def record(steps: Sequence[Transition], *, further: Sequence[NewEvent] = ()) -> list[Transition]:
     """
-    Write steps, in their order, and return them with the ids of new cases; call last in the transaction.
+    Write steps, in their order, and return them with the ids of new calls; call last in the transaction.
 
     All of them have one actor. `further` events are published before those of the steps.
     """
@@ -71,12 +71,12 @@ async def record(steps: Sequence[Step], *, further: Sequence[NewEvent] = ()) -> 
     if steps:
         rows = [_history_row(step) for step in steps]
         await sql.run(_HISTORY, *[list(column) for column in zip(*rows, strict=True)])
-        await journal.record(*map(_change, steps), actor=steps[0].actor)
-    await events.publish_all([*further, *map(_event, steps)])
+        await recorder.record(*map(_change, steps), actor=steps[0].actor)
+    await outbox.publish_all([*further, *map(_event, steps)])
     return steps
 
 
-async def _write(statement: str, steps: Sequence[Step]) -> list[dict[str, Any]]:
+async def _write(statement: str, steps: Sequence[Transition]) -> list[dict[str, Any]]:
     if not steps:
         return []
     rows = [(step.after.id, _encoded(step), *(getattr(step.after, name) for name in _COLUMNS)) for step in steps]
@@ -85,22 +85,22 @@ async def _write(statement: str, steps: Sequence[Step]) -> list[dict[str, Any]]:
     return written
 
 
-def _encoded(step: Step) -> str | None:
+def _encoded(step: Transition) -> str | None:
     return None if step.snapshot is None else json.dumps(step.snapshot)
 
 
-def _identified(step: Step, ids: dict[tuple[int, CallType], int]) -> Step:
-    case = step.after
-    return step if case.id else replace(step, after=replace(case, id=ids[case.client_id, case.type]))
+def _identified(step: Transition, ids: dict[tuple[int, CallType], int]) -> Transition:
+    call = step.after
+    return step if call.id else replace(step, after=replace(call, id=ids[call.client_id, call.type]))
 
 
-def _history_row(step: Step) -> tuple[object, ...]:
-    case, before = step.after, step.before
+def _history_row(step: Transition) -> tuple[object, ...]:
+    call, before = step.after, step.before
     from_state = None if before is None else before.state.value
-    return case.id, case.client_id, step.at, from_state, case.state.value, step.actor, case.outstanding, step.note
+    return call.id, call.client_id, step.at, from_state, call.state.value, step.actor, call.outstanding, step.note
 
 
-def _change(step: Step) -> Change:
+def _change(step: Transition) -> Change:
     after = _audited(step.after) | ({"note": step.note} if step.note else {})
     return Change(
         action=step.action,
@@ -112,33 +112,33 @@ def _change(step: Step) -> Change:
     )
 
 
-def _audited(case: Case) -> dict[str, Any]:
-    """Return what an auditor sees of a case."""
+def _audited(call: Call) -> dict[str, Any]:
+    """Return what an auditor sees of a call."""
     shown = ("type", "state", "amount", "outstanding", "due_at", "manner", "restriction", "price_basis", "set_aside")
-    return {name: getattr(case, name) for name in shown}
+    return {name: getattr(call, name) for name in shown}
 
 
-def _event(step: Step) -> NewEvent:
-    """Return the event that tells subscribers: the case as the API shows it, and from where it came."""
-    case = step.after
+def _event(step: Transition) -> NewEvent:
+    """Return the event that tells subscribers: the call as the API shows it, and from where it came."""
+    call = step.after
     data = {
-        "id": case.id,
-        "clientId": case.client_id,
-        "type": case.type.value,
-        "state": case.state.value,
+        "id": call.id,
+        "clientId": call.client_id,
+        "type": call.type.value,
+        "state": call.state.value,
         "from_state": None if step.before is None else step.before.state.value,
-        "amount": _number(case.amount),
-        "outstanding": _number(case.outstanding),
-        "opened_at": _time(case.opened_at),
-        "due_at": _time(case.due_at),
-        "closed_at": None if case.closed_at is None else _time(case.closed_at),
-        "manner": case.manner,
-        "restriction": case.restriction,
-        "policy": {"id": case.policy_id, "version": case.policy_version},
-        "price_basis": case.price_basis,
+        "amount": _number(call.amount),
+        "outstanding": _number(call.outstanding),
+        "opened_at": _time(call.opened_at),
+        "due_at": _time(call.due_at),
+        "closed_at": None if call.closed_at is None else _time(call.closed_at),
+        "manner": call.manner,
+        "restriction": call.restriction,
+        "policy": {"id": call.policy_id, "version": call.policy_version},
+        "price_basis": call.price_basis,
         "actor": step.actor,
     }
-    return NewEvent(kind="margin_call", client_id=case.client_id, data=data)
+    return NewEvent(kind="margin_call", client_id=call.client_id, data=data)
 
 
 def _number(amount: Decimal) -> float:
@@ -159,25 +159,25 @@ where set_aside is not null and id = (select max(id) from margin_call where clie
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """States of clients that are not simply ok, cents of open cases, and clients to look at at every change."""
+class MonitorState:
+    """States of clients that are not simply ok, cents of open calls, and clients to review at every change."""
 
     states: dict[int, State]
     outstanding: dict[tuple[int, CallType], int]
     watched: set[int]
 
 
-async def stored() -> Stored:
-    """Return what the monitor before left behind."""
+async def load_monitor_state() -> MonitorState:
+    """Return what the monitor last stored."""
     rows = await sql.rows(_OPEN)
-    return Stored(
+    return MonitorState(
         states=await client_states.published(),
         outstanding={(row["client_id"], CallType(row["type"])): row["cents"] for row in rows if row["cents"]},
         watched={row["client_id"] for row in rows if row["is_watched"]},
     )
 
 
-_CALL_COLUMNS: Final = ", ".join(f"m.{field.name}" for field in fields(Case))
+_CALL_COLUMNS: Final = ", ".join(f"m.{field.name}" for field in fields(Call))
 _LATEST: Final = f"""
 select {_CALL_COLUMNS} from margin_call m
 where m.id in (select max(id) from margin_call where client_id = any($1::bigint[]) group by client_id, type)
@@ -192,16 +192,16 @@ async def lock_clients(client_ids: Sequence[int]) -> list[int]:
     return [row["client_id"] for row in rows]
 
 
-async def latest_cases(client_ids: Sequence[int]) -> dict[tuple[int, CallType], Case]:
-    """Return the last case of each client and type, which alone may be open."""
+async def latest_calls(client_ids: Sequence[int]) -> dict[tuple[int, CallType], Call]:
+    """Return the last call of each client and type, which alone may be open."""
     rows = await sql.rows(_LATEST, list(client_ids))
-    return {(case.client_id, case.type): case for case in map(Case.of, rows)}
+    return {(call.client_id, call.type): call for call in map(Call.of, rows)}
 
 
-async def find_case(case_id: int) -> Case | None:
-    """Return one case; None where there is none."""
-    row = await sql.first(_ONE, case_id)
-    return Case.of(row) if row else None
+async def find_call(call_id: int) -> Call | None:
+    """Return one call; None where there is none."""
+    row = await sql.first(_ONE, call_id)
+    return Call.of(row) if row else None
 
 
 async def last_audit_id() -> int:
@@ -210,11 +210,11 @@ async def last_audit_id() -> int:
     return int(rows[0]["id"])
 
 
-async def evidence(account: Account, *, terms: CallTerms) -> Evidence:
+async def evidence(account: Account, *, settings: CallSettings) -> CallEvidence:
     """
     Explain an account whose client is locked.
 
     Raises:
         MissingPricesError, ConflictError: it has no figures.
     """
-    return Evidence(await explain_account(account, terms=terms.terms), audit_id=await last_audit_id())
+    return CallEvidence(await explain_account(account, settings=settings.margin), audit_id=await last_audit_id())

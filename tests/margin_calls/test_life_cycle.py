@@ -1,4 +1,4 @@
-"""A case from its first shortfall to its end. Policy `flat`: 25 % of value; client: 100 AAPL."""
+"""A call from its first shortfall to its end. Policy `flat`: 25 % of value; client: 100 AAPL."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
