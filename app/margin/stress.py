@@ -10,7 +10,7 @@ from app.book.client_loader import load_client
 from app.book.types import Holdings
 from app.core.errors import NotFoundError
 from app.core.symbols import normalise_symbol
-from app.engine import stress as scenario
+from app.engine import stress as engine
 from app.engine.stress import book_ladder, ladder, unsecured_loss
 from app.margin.service import incomplete, money
 from app.policies.active import ActivePolicy, PolicyName
@@ -111,7 +111,7 @@ def _index_of(symbol: str, holdings: Holdings) -> int:
         raise NotFoundError(f"Nobody in question holds {symbol}.") from error
 
 
-def _client_rung(rung: scenario.Rung) -> ClientRung:
+def _client_rung(rung: engine.Rung) -> ClientRung:
     report = rung.report
     return ClientRung(
         shock=_shock(rung.shock),
@@ -124,7 +124,7 @@ def _client_rung(rung: scenario.Rung) -> ClientRung:
     )
 
 
-def _book_rung(rung: scenario.BookRung) -> BookRung:
+def _book_rung(rung: engine.BookRung) -> BookRung:
     return BookRung(
         shock=_shock(rung.shock),
         calls=rung.calls,

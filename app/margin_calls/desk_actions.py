@@ -13,10 +13,11 @@ from app.core.errors import ConflictError, Fault, InvalidInputError, NotFoundErr
 from app.engine.margin import margin_report
 from app.engine.units import MONEY_SCALE, unscaled
 from app.margin.account import Account, columns, load_account
-from app.margin_calls import store, transitions
+from app.margin.explain import explain_account
+from app.margin_calls import recording, transitions
 from app.margin_calls.shortfalls import shortfalls
-from app.margin_calls.store import evidence, find_call, lock_clients
-from app.margin_calls.types import Call, CallSettings, Transition
+from app.margin_calls.store import find_call, last_audit_id, lock_clients
+from app.margin_calls.types import Call, CallEvidence, CallSettings, Transition
 from app.models import CallState
 
 Restriction = Literal["close_only"]
@@ -54,11 +55,13 @@ async def confirm(call_id: int, remark: Remark, *, caller: Caller, settings: Cal
             raise ConflictError(f"Margin call {call_id} is {call.state}; only an unconfirmed one can be confirmed.")
         account = await load_account(call.client_id, base_currency=settings.margin.base_currency)
         assert account is not None, "a locked client exists"
-        seen = await evidence(account, settings=settings)
+        evidence = await _evidence(account, settings=settings)
         short = _shortfall(account, call, settings)
         if not short:
             raise ConflictError(f"Client {call.client_id} is not short at the stored prices; cancel the call instead.")
-        step = transitions.confirm(call, short, seen, due=await settings.due(), actor=caller.username, note=remark.text)
+        step = transitions.confirm(
+            call, short, evidence, due=await settings.due(), actor=caller.username, note=remark.text
+        )
         return await _recorded(replace(step, after=remark.on(step.after)))
 
 
@@ -144,4 +147,14 @@ def _step(call: Call, after: Call, action: str, remark: Remark, *, caller: Calle
 
 
 async def _recorded(step: Transition) -> Call:
-    return (await store.record([step]))[0].after
+    return (await recording.record([step]))[0].after
+
+
+async def _evidence(account: Account, *, settings: CallSettings) -> CallEvidence:
+    """
+    Explain an account whose client is locked.
+
+    Raises:
+        MissingPricesError, ConflictError: it has no figures.
+    """
+    return CallEvidence(await explain_account(account, settings=settings.margin), audit_id=await last_audit_id())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.book.live_book import LiveBook, Update
 from app.book.valuation import rows_of
 from app.database.connections import DATABASE_DOWN
-from app.margin_calls import client_states, store
+from app.margin_calls import recording, store
 from app.margin_calls import review as call_review
 from app.margin_calls.business_days import close_after
 from app.margin_calls.reviewed_state import ReviewedState, WorkList
@@ -91,11 +91,11 @@ class Reviewer:
                 for clients in _batches(relieved, _BATCH):
                     await self._review(clients, reviewed)
             for states in map(dict, _batches(needed.states.items(), _LIGHT_BATCH)):
-                await client_states.publish(states, now=await self._settings.clock())
+                await recording.publish_states(states, now=await self._settings.clock())
                 reviewed.set_states(states)
 
     async def _needed(self, reviewed: ReviewedState, *, recheck: bool) -> WorkList:
-        """Return what clients need; the book is let go of, so that a later one can be made in its memory."""
+        """Return what clients need; the book is released, so that a later one can be made in its memory."""
         valued = await self._book.current()
         touched, self._touched = self._touched, []
         ids = valued.holdings.book.client_ids
@@ -105,7 +105,7 @@ class Reviewer:
         return await asyncio.to_thread(reviewed.work_list, valued, rows)
 
     async def _review(self, client_ids: Sequence[int], reviewed: ReviewedState) -> None:
-        """Review clients together; where that fails, one by one, so that one client never holds up the others."""
+        """Review clients in one transaction; where that fails, one by one, so that one client never holds up the others."""
         try:
             reviewed.set_reviewed(await call_review.review(client_ids, settings=self._settings))
         except DATABASE_DOWN:

@@ -17,13 +17,12 @@ from tortoise.transactions import in_transaction
 
 from app.book import ranking
 from app.book.ranking import State
-from app.database import sql
 from app.engine.margin import margin_report
 from app.engine.units import MONEY_SCALE, unscaled
 from app.margin.account import Account, columns, load_accounts
 from app.margin.explain import explain_account
-from app.margin_calls import client_states, store, transitions
 from app.margin_calls import manner as manner_service
+from app.margin_calls import recording, store, transitions
 from app.margin_calls.manner import ACTS, Manner
 from app.margin_calls.shortfalls import shortfalls
 from app.margin_calls.store import last_audit_id, latest_calls, lock_clients
@@ -32,24 +31,6 @@ from app.models import CallState, CallType
 
 #: Calls that one transaction handles at most when their day is over.
 _MOST_DUE: Final = 200
-_DUE: Final = """
-select client_id from margin_call
-where state in ('open', 'partially_met', 'extended') and due_at < $1 order by due_at limit $2
-"""
-#: $1 clients, $2 types, $3 shortfalls; returns the clients of open calls that the client or the desk may have relieved.
-_OUTSTANDING: Final = """
-with moved as (
-    update margin_call m set outstanding = q.outstanding, updated_at = now()
-    from unnest($1::bigint[], $2::text[], $3::numeric[]) as q(client_id, type, outstanding)
-    where m.client_id = q.client_id and m.type = q.type and m.closed_at is null and m.outstanding <> q.outstanding
-    returning m.client_id, m.state, m.amount, m.outstanding, m.audit_id
-)
-select distinct client_id from moved
-where state = 'open' and outstanding < amount and exists (
-    select from audit_entry a
-    where a.client_id = moved.client_id and a.id > moved.audit_id and a.entity in ('client', 'position')
-)
-"""
 _NO_LONGER_SHORT: Final = "At fresh prices there is no shortfall; the call was never confirmed."
 
 
@@ -91,7 +72,7 @@ class _OpenIssue:
     @property
     def existing(self) -> Call:
         """The call, which is there whatever the action but OPEN."""
-        assert self.call is not None, "only what there is can be continued, followed or closed"
+        assert self.call is not None, "only what there is can be reopened, followed or closed"
         return self.call
 
 
@@ -110,17 +91,19 @@ async def review(client_ids: Sequence[int], *, settings: CallSettings) -> dict[i
         due = await settings.due()
         issues = [
             _OpenIssue(action, accounts[client_id], kind, call, unscaled(short, MONEY_SCALE))
-            for client_id, seen in found.items()
-            for kind, short in (seen.shortfalls or {}).items()
+            for client_id, reviewed in found.items()
+            for kind, short in (reviewed.shortfalls or {}).items()
             if (action := _action_for(call := calls.get((client_id, kind)), short, now=due.now)) is not None
         ]
         steps = await _steps(issues, due=due, settings=settings)
-        moved = await client_states.move({client_id: seen.state for client_id, seen in found.items()}, now=due.now)
+        moved = await recording.move_states(
+            {client_id: reviewed.state for client_id, reviewed in found.items()}, now=due.now
+        )
         await _follow([issue for issue in issues if issue.action in {_Action.FOLLOW, _Action.RECHECK}])
-        steps = await store.record(steps, further=moved)
+        steps = await recording.record(steps, further=moved)
     for step in steps:
         calls[step.after.client_id, step.after.type] = step.after
-    return {client_id: _watched(client_id, seen, calls) for client_id, seen in found.items()}
+    return {client_id: _watched(client_id, reviewed, calls) for client_id, reviewed in found.items()}
 
 
 async def follow(outstanding: Mapping[tuple[int, CallType], int]) -> list[int]:
@@ -131,26 +114,20 @@ async def follow(outstanding: Mapping[tuple[int, CallType], int]) -> list[int]:
     """
     if not outstanding:
         return []
-    parameters = [
-        [client_id for client_id, _ in outstanding],
-        [kind.value for _, kind in outstanding],
-        [unscaled(cents, MONEY_SCALE) for cents in outstanding.values()],
-    ]
-    rows = await sql.rows(_OUTSTANDING, *parameters)
-    return [row["client_id"] for row in rows]
+    return await store.set_outstanding({key: unscaled(cents, MONEY_SCALE) for key, cents in outstanding.items()})
 
 
 async def pass_due(*, settings: CallSettings) -> int:
     """Move calls whose day is over to `past_due`, some in one transaction; return how many."""
     now = await settings.clock()
-    rows = await sql.rows(_DUE, now, _MOST_DUE)
-    if not rows:
+    clients = await store.overdue_clients(now, limit=_MOST_DUE)
+    if not clients:
         return 0
     async with in_transaction():
-        calls = await latest_calls(await lock_clients(sorted({row["client_id"] for row in rows})))
+        calls = await latest_calls(await lock_clients(sorted(set(clients))))
         overdue = [call for call in calls.values() if call.state in _RUNNING and call.due_at < now]
         steps = [transitions.pass_due(call, now=now) for call in overdue]
-        await store.record(steps)
+        await recording.record(steps)
     return len(steps)
 
 
@@ -166,9 +143,9 @@ def _assess(account: Account, calls: Mapping[tuple[int, CallType], Call], settin
     return _watched(account.client_id, Reviewed(state, short, is_watched=False), calls)
 
 
-def _watched(client_id: int, seen: Reviewed, calls: Mapping[tuple[int, CallType], Call]) -> Reviewed:
+def _watched(client_id: int, reviewed: Reviewed, calls: Mapping[tuple[int, CallType], Call]) -> Reviewed:
     own = [call for kind in CallType if (call := calls.get((client_id, kind))) is not None]
-    return replace(seen, is_watched=any(_is_watched(call) for call in own))
+    return replace(reviewed, is_watched=any(_is_watched(call) for call in own))
 
 
 def _is_watched(call: Call) -> bool:
@@ -223,13 +200,14 @@ async def _step(
         acts = ACTS.intersection(brought.get(issue.existing.id, ()))
         return transitions.partially_meet(issue.existing, issue.shortfall, now=due.now) if acts else None
     await asyncio.sleep(0)  # an explanation takes milliseconds: other requests run between two
-    seen = CallEvidence(await explain_account(issue.account, settings=settings.margin), audit_id)
+    evidence = CallEvidence(await explain_account(issue.account, settings=settings.margin), audit_id)
     if issue.action is _Action.OPEN:
-        return transitions.open_call(issue.account.client_id, issue.type, issue.shortfall, seen, due=due)
+        return transitions.open_call(issue.account.client_id, issue.type, issue.shortfall, evidence, due=due)
     if issue.action is _Action.REOPEN:
-        return transitions.reopen(issue.existing, issue.shortfall, is_stale=seen.is_stale, now=due.now)
-    still = seen.is_stale
-    return None if still else transitions.confirm(issue.existing, issue.shortfall, seen, due=due, actor=MONITOR)
+        return transitions.reopen(issue.existing, issue.shortfall, is_stale=evidence.is_stale, now=due.now)
+    if evidence.is_stale:
+        return None
+    return transitions.confirm(issue.existing, issue.shortfall, evidence, due=due, actor=MONITOR)
 
 
 def _closed(call: Call, manners: Sequence[Manner], *, now: datetime) -> Transition:

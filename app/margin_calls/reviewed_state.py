@@ -38,7 +38,7 @@ class ReviewedState:
     """
     Columns over the clients of a book: what was published and stored last.
 
-    `state` codes of `ranking.CODES`; `seen` by type the shortfall that was dealt with, in cents; `watched` whether
+    `state` codes of `ranking.CODES`; `handled` by type the shortfall that was dealt with, in cents; `watched` whether
     a client is reviewed whenever anything of it changes.
     """
 
@@ -61,7 +61,7 @@ class ReviewedState:
         """
         self._ids = client_ids
         self._state = np.full(len(client_ids), _OK, np.int8)
-        self._seen = {kind: np.zeros(len(client_ids), np.int64) for kind in CallType}
+        self._handled = {kind: np.zeros(len(client_ids), np.int64) for kind in CallType}
         self._watched = np.zeros(len(client_ids), np.bool_)
         self.set_states(states)
         self.set_followed(outstanding)
@@ -71,7 +71,7 @@ class ReviewedState:
         """
         Return which of the clients `rows` need work.
 
-        Cost: O(rows) in numpy; Python touches only those who need something.
+        Cost: O(rows) in numpy; Python touches only those that need work.
         """
         self._align(valued.holdings.book.client_ids)
         report = _rows_of(valued.report, rows)
@@ -80,9 +80,9 @@ class ReviewedState:
         watched = self._watched[rows]
         heavy, moved = np.zeros(len(rows), np.bool_), {}
         for kind, short in shortfalls(report).items():
-            seen = self._seen[kind][rows]
-            differs = complete & (short != seen)
-            begins_or_ends = (short == 0) != (seen == 0)
+            handled = self._handled[kind][rows]
+            differs = complete & (short != handled)
+            begins_or_ends = (short == 0) != (handled == 0)
             heavy |= differs & (begins_or_ends | watched)
             moved[kind] = (differs, short)
         heavy |= watched & complete & np.logical_or.reduce([short > 0 for _, short in moved.values()])
@@ -104,17 +104,19 @@ class ReviewedState:
 
     def set_reviewed(self, found: Mapping[int, Reviewed]) -> None:
         """Remember what a review dealt with."""
-        self.set_states({client_id: seen.state for client_id, seen in found.items()})
-        self._put(self._watched, list(found), [seen.is_watched for seen in found.values()])
-        complete = {client_id: seen.shortfalls for client_id, seen in found.items() if seen.shortfalls is not None}
+        self.set_states({client_id: reviewed.state for client_id, reviewed in found.items()})
+        self._put(self._watched, list(found), [reviewed.is_watched for reviewed in found.values()])
+        complete = {
+            client_id: reviewed.shortfalls for client_id, reviewed in found.items() if reviewed.shortfalls is not None
+        }
         for kind in CallType:
-            self._put(self._seen[kind], list(complete), [short[kind] for short in complete.values()])
+            self._put(self._handled[kind], list(complete), [short[kind] for short in complete.values()])
 
     def set_followed(self, outstanding: Mapping[tuple[int, CallType], int]) -> None:
         """Remember what was stored as outstanding."""
         for kind in CallType:
             cents = {client_id: short for (client_id, of), short in outstanding.items() if of is kind}
-            self._put(self._seen[kind], list(cents), list(cents.values()))
+            self._put(self._handled[kind], list(cents), list(cents.values()))
 
     def set_states(self, states: Mapping[int, State]) -> None:
         """Remember what was published."""
@@ -139,8 +141,8 @@ class ReviewedState:
         kept[kept] = client_ids[rows[kept]] == self._ids[kept]
         self._state = _moved(self._state, rows, kept, np.full(len(client_ids), _OK, np.int8))
         self._watched = _moved(self._watched, rows, kept, np.zeros(len(client_ids), np.bool_))
-        for kind, column in self._seen.items():
-            self._seen[kind] = _moved(column, rows, kept, np.zeros(len(client_ids), np.int64))
+        for kind, column in self._handled.items():
+            self._handled[kind] = _moved(column, rows, kept, np.zeros(len(client_ids), np.int64))
         self._ids = client_ids
 
 

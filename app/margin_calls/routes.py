@@ -16,8 +16,8 @@ from app.margin_calls import service as calls_service
 from app.margin_calls.deps import CallSettingsDep
 from app.margin_calls.desk_actions import Remark
 from app.margin_calls.schemas import CaseOut, DailyRecordOut, ExtensionIn, MarginCallOut, NoteIn, ReasonIn, Type
-from app.margin_calls.service import CallDetail, Filters, StateFilter
-from app.margin_calls.types import Call
+from app.margin_calls.service import CallDetail
+from app.margin_calls.types import Call, Filters, StateFilter
 from app.web.deps import AfterId, Limit, link_next
 from app.web.fields import LARGEST_ID, DateIn, TimestampIn
 from app.web.problems import problems

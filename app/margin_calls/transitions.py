@@ -8,14 +8,14 @@ from app.margin_calls.types import MONITOR, Call, CallEvidence, Due, Transition
 from app.models import CallState, CallType
 
 
-def open_call(client_id: int, kind: CallType, shortfall: Decimal, seen: CallEvidence, *, due: Due) -> Transition:
+def open_call(client_id: int, kind: CallType, shortfall: Decimal, evidence: CallEvidence, *, due: Due) -> Transition:
     """Return the step that opens a call: `unconfirmed` on a stale basis."""
-    policy = seen.explanation.policy
+    policy = evidence.explanation.policy
     call = Call(
         id=0,
         client_id=client_id,
         type=kind,
-        state=CallState.UNCONFIRMED if seen.is_stale else CallState.OPEN,
+        state=CallState.UNCONFIRMED if evidence.is_stale else CallState.OPEN,
         amount=shortfall,
         outstanding=shortfall,
         opened_at=due.now,
@@ -25,18 +25,18 @@ def open_call(client_id: int, kind: CallType, shortfall: Decimal, seen: CallEvid
         restriction=None,
         policy_id=policy.id,
         policy_version=policy.version,
-        price_basis=seen.basis,
-        audit_id=seen.audit_id,
+        price_basis=evidence.basis,
+        audit_id=evidence.audit_id,
         set_aside=None,
     )
-    return Transition(before=None, after=call, action="open", actor=MONITOR, at=due.now, snapshot=seen.snapshot)
+    return Transition(before=None, after=call, action="open", actor=MONITOR, at=due.now, snapshot=evidence.snapshot)
 
 
 def confirm(
-    call: Call, shortfall: Decimal, seen: CallEvidence, *, due: Due, actor: str, note: str | None = None
+    call: Call, shortfall: Decimal, evidence: CallEvidence, *, due: Due, actor: str, note: str | None = None
 ) -> Transition:
     """Return the step that confirms a call: for today's shortfall, due from today."""
-    policy = seen.explanation.policy
+    policy = evidence.explanation.policy
     after = replace(
         call,
         state=CallState.OPEN,
@@ -45,11 +45,11 @@ def confirm(
         due_at=due.at[call.type],
         policy_id=policy.id,
         policy_version=policy.version,
-        price_basis=seen.basis,
-        audit_id=seen.audit_id,
+        price_basis=evidence.basis,
+        audit_id=evidence.audit_id,
     )
     return Transition(
-        before=call, after=after, action="confirm", actor=actor, at=due.now, note=note, snapshot=seen.snapshot
+        before=call, after=after, action="confirm", actor=actor, at=due.now, note=note, snapshot=evidence.snapshot
     )
 
 

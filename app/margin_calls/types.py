@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from app.audit.hash_chain import Plain, plain
 from app.margin.explain import MarginSettings
@@ -103,7 +103,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class CallEvidence:
-    """What a shortfall was seen on: the explanation, and the last audit entry of that moment."""
+    """What a shortfall rests on: the explanation, and the last audit entry of that moment."""
 
     explanation: ExplanationOut
     audit_id: int
@@ -122,3 +122,18 @@ class CallEvidence:
     def is_stale(self) -> bool:
         """Whether the desk has to confirm it first."""
         return self.basis == STALE
+
+
+#: What may be asked for; `open` is every state that is not closed.
+StateFilter = Literal["unconfirmed", "open", "partially_met", "extended", "past_due", "met", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which calls to list: those that match all that is not None; opened from (included) to (excluded)."""
+
+    client_id: int | None = None
+    state: StateFilter | None = None
+    type: Literal["house", "exchange"] | None = None
+    opened_from: datetime | None = None
+    opened_to: datetime | None = None

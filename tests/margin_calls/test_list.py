@@ -9,7 +9,8 @@ import pytest
 
 from app.auth.types import Caller
 from app.margin_calls import service as calls_service
-from app.margin_calls.service import Filters, StateFilter
+from app.margin_calls import store
+from app.margin_calls.types import Filters, StateFilter
 from app.models import CallState, CallType, MarginCall, Role
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,7 +72,7 @@ async def pages(filters: Filters, *, limit: int) -> list[int]:
 async def test_every_filter_finds_its_cases_in_order(
     calls: list[MarginCall], near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls_service, "_NEAR", near)
+    monkeypatch.setattr(store, "_NEAR", near)
     times = [None, START, START + timedelta(hours=40), START + timedelta(hours=99)]
 
     for client_id, state, kind, start, end in product([None, 3], STATES, TYPES, times, times):
