@@ -59,9 +59,8 @@ async def confirm(call_id: int, remark: Remark, *, caller: Caller, settings: Cal
         short = _shortfall(account, call, settings)
         if not short:
             raise ConflictError(f"Client {call.client_id} is not short at the stored prices; cancel the call instead.")
-        step = transitions.confirm(
-            call, short, evidence, due=await settings.due(), actor=caller.username, note=remark.text
-        )
+        due = await settings.due()
+        step = transitions.confirm(call, short, evidence, due=due, actor=caller.username, note=remark.text)
         return await _recorded(replace(step, after=remark.on(step.after)))
 
 

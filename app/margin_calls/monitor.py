@@ -105,7 +105,7 @@ class Reviewer:
         return await asyncio.to_thread(reviewed.work_list, valued, rows)
 
     async def _review(self, client_ids: Sequence[int], reviewed: ReviewedState) -> None:
-        """Review clients in one transaction; where that fails, one by one, so that one client never holds up the others."""
+        """Review clients in one transaction; where that fails, one by one, so that no client holds up others."""
         try:
             reviewed.set_reviewed(await call_review.review(client_ids, settings=self._settings))
         except DATABASE_DOWN:

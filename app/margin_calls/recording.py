@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from tortoise.transactions import in_transaction
@@ -77,8 +76,8 @@ def _event(step: Transition) -> NewEvent:
         "type": call.type.value,
         "state": call.state.value,
         "from_state": None if step.before is None else step.before.state.value,
-        "amount": _number(call.amount),
-        "outstanding": _number(call.outstanding),
+        "amount": float(call.amount),
+        "outstanding": float(call.outstanding),
         "opened_at": _time(call.opened_at),
         "due_at": _time(call.due_at),
         "closed_at": None if call.closed_at is None else _time(call.closed_at),
@@ -89,10 +88,6 @@ def _event(step: Transition) -> NewEvent:
         "actor": step.actor,
     }
     return NewEvent(kind="margin_call", client_id=call.client_id, data=data)
-
-
-def _number(amount: Decimal) -> float:
-    return float(amount)
 
 
 def _time(moment: datetime) -> str:
