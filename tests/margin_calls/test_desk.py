@@ -194,7 +194,7 @@ async def test_a_note_changes_nothing_but_the_restriction_that_it_names(desk: De
     assert await history(noted) == [(None, "open"), *[("open", "open")] * 3]
 
 
-async def test_there_must_be_a_case(desk: Desk) -> None:
+async def test_there_must_be_a_call(desk: Desk) -> None:
     with pytest.raises(NotFoundError):
         await desk_actions.cancel(2**52, SAID, caller=DESK, settings=desk.settings)
 

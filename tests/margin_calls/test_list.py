@@ -69,7 +69,7 @@ async def pages(filters: Filters, *, limit: int) -> list[int]:
 
 
 @pytest.mark.parametrize("near", [1, 7, 2_000])
-async def test_every_filter_finds_its_cases_in_order(
+async def test_every_filter_finds_its_calls_in_order(
     calls: list[MarginCall], near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_NEAR", near)

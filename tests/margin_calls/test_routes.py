@@ -81,7 +81,7 @@ async def test_pages_follow_each_other(risk: httpx.AsyncClient, calls: list[Marg
     assert "next" not in second.links
 
 
-async def test_a_case_adds_snapshot_and_history(risk: httpx.AsyncClient, calls: list[MarginCall]) -> None:
+async def test_a_call_adds_snapshot_and_history(risk: httpx.AsyncClient, calls: list[MarginCall]) -> None:
     ada = calls[0]
 
     call = (await risk.get(f"/margin-calls/{ada.id}")).json()

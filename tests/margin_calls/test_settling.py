@@ -15,7 +15,7 @@ DESK = Caller(user_id=1, username="desk", role=Role.RISK)
 SETTLE_SECONDS = 0.3
 
 
-async def test_a_loan_that_is_taken_back_at_once_leaves_no_case_and_one_that_stays_opens_one(database_url: str) -> None:
+async def test_a_loan_that_is_taken_back_at_once_leaves_no_call_and_one_that_stays_opens_one(database_url: str) -> None:
     async with own_database(database_url):
         on = settings()
         book = LiveBook(Valuation(on.margin.policy, WARNING_CUSHION), base_currency="USD")
