@@ -35,11 +35,11 @@ from app.imports import routes as imports
 from app.instruments import routes as instruments
 from app.leader import Leader
 from app.margin import routes as margin
-from app.margin.explain import Terms
-from app.margin.service import MarginReads
+from app.margin.explain import MarginSettings
+from app.margin.service import MarginLoader
 from app.margin_calls import routes as margin_calls
 from app.margin_calls.monitor import Reviewer
-from app.margin_calls.types import CallTerms, wall_clock
+from app.margin_calls.types import CallSettings, wall_clock
 from app.models import CallType
 from app.operations import metrics_routes
 from app.operations import routes as health
@@ -98,10 +98,10 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
     app.state.settings = settings
     app.state.feed = price_feed(settings, provider or price_source(settings))
     app.state.policy = ActivePolicy.of(load_policy(settings.margin_policy))
-    app.state.call_terms = call_terms_of(settings, terms_of(settings, app.state.policy))
+    app.state.call_settings = call_settings_of(settings, margin_settings_of(settings, app.state.policy))
     app.state.position_loader = BatchLoader(load_positions, seconds=settings.request_seconds)
     app.state.stock_page_loader = BatchLoader(stocks.load_pages, seconds=settings.request_seconds)
-    app.state.margin_reads = MarginReads(
+    app.state.margin_loader = MarginLoader(
         rules=app.state.policy.rules, base_currency=settings.base_currency, seconds=settings.request_seconds
     )
     app.state.book = LiveBook(
@@ -217,13 +217,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _leader(app: FastAPI, database: Database, listener: Listener) -> Leader:
     """Return what refreshes prices and looks after margin calls, where this process is the one that does."""
     settings: Settings = app.state.settings
-    terms: CallTerms = app.state.call_terms
+    call_settings: CallSettings = app.state.call_settings
     return Leader(
         database,
-        reviewer=Reviewer(app.state.book, terms=terms, settle_seconds=settings.call_settle_seconds),
+        reviewer=Reviewer(app.state.book, settings=call_settings, settle_seconds=settings.call_settle_seconds),
         refresher=Refresher(app.state.feed, pace=_pace(settings)),
         signal=listener.signal("book"),
-        terms=terms,
+        settings=call_settings,
     )
 
 
@@ -241,14 +241,14 @@ def _hub(app: FastAPI, listener: Listener) -> Hub:
     )
 
 
-def terms_of(settings: Settings, policy: ActivePolicy) -> Terms:
+def margin_settings_of(settings: Settings, policy: ActivePolicy) -> MarginSettings:
     """Return what explanations depend on, by the settings."""
     rate = None if settings.interest_rate is None else Decimal(repr(settings.interest_rate))
-    return Terms(policy, settings.base_currency, settings.price_stale_seconds, rate)
+    return MarginSettings(policy, settings.base_currency, settings.price_stale_seconds, rate)
 
 
-def call_terms_of(settings: Settings, terms: Terms) -> CallTerms:
+def call_settings_of(settings: Settings, margin_settings: MarginSettings) -> CallSettings:
     """Return what margin calls depend on, by the settings."""
     days = {CallType.HOUSE: settings.house_call_days, CallType.EXCHANGE: settings.exchange_call_days}
     clock = replay_clock if spec_of(settings.price_provider).clock == "replayed" else wall_clock
-    return CallTerms(terms, settings.warning_cushion, days, clock)
+    return CallSettings(margin_settings, settings.warning_cushion, days, clock)

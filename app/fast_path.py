@@ -37,7 +37,7 @@ class FastRoute:
 
 
 async def _get_margin(request: Request, caller: Caller, client_id: int) -> Response:
-    answer = await margin.get_margin(client_id, caller, request.app.state.margin_reads)
+    answer = await margin.get_margin(client_id, caller, request.app.state.margin_loader)
     return Response(to_json(answer), media_type="application/json")
 
 

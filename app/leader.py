@@ -15,11 +15,11 @@ from app.core import metrics
 from app.database.connections import DATABASE_DOWN, Database
 from app.database.notifications import Signal
 from app.database.sql import Connection
-from app.events import outbox as events
+from app.events import outbox
 from app.margin.policy_record import record_policy
 from app.margin_calls import review as call_review
 from app.margin_calls.monitor import Reviewer
-from app.margin_calls.types import CallTerms
+from app.margin_calls.types import CallSettings
 from app.stocks.monitor import Refresher
 
 _LOCK: Final = 0x6C65_6164  # "lead"
@@ -27,8 +27,8 @@ _LOCK: Final = 0x6C65_6164  # "lead"
 _TRY_SECONDS: Final = 0.5
 _HOLD_SECONDS: Final = 1.0
 _HOLD_PATIENCE_SECONDS: Final = 10.0
-#: How long nothing may be heard before the book is looked at anyway.
-_LOOK_SECONDS: Final = 1.0
+#: How long no signal may come before the book is checked anyway.
+_CHECK_SECONDS: Final = 1.0
 _DUE_SECONDS: Final = 5.0
 _PRUNE_SECONDS: Final = 600.0
 _RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0)
@@ -40,18 +40,19 @@ class Leader:
     """
     Leads while it holds a session lock of PostgreSQL on a connection of its own; `run` it as a task.
 
-    The server lets go of the lock when that connection ends: with the process, or before. Whoever lost it stops; should
-    the last transaction of the old leader meet the first of the new one, rows and their locks keep them apart.
+    The server lets go of the lock when that connection ends: with the process, or before. A process that lost
+    it stops; should the last transaction of the old leader meet the first of the new one, rows and their locks keep
+    them apart.
     """
 
     def __init__(
-        self, database: Database, *, reviewer: Reviewer, refresher: Refresher, signal: Signal, terms: CallTerms
+        self, database: Database, *, reviewer: Reviewer, refresher: Refresher, signal: Signal, settings: CallSettings
     ) -> None:
         self._database = database
         self._reviewer = reviewer
         self._refresher = refresher
         self._signal = signal
-        self._terms = terms
+        self._settings = settings
         #: Whether this process leads now.
         self.is_leading = False
 
@@ -60,7 +61,7 @@ class Leader:
         failures = 0
         while True:
             try:
-                await self._lead_once()
+                await self._lead_until_failure()
             except (asyncpg.PostgresError, *DATABASE_DOWN) as error:
                 failures = 1 if self.is_leading else failures + 1
                 if failures == 1:
@@ -75,7 +76,7 @@ class Leader:
             pause = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS)) - 1]
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
-    async def _lead_once(self) -> None:
+    async def _lead_until_failure(self) -> None:
         """
         Wait for the lock, then lead until something fails.
 
@@ -111,7 +112,7 @@ class Leader:
 
     async def _lead(self) -> None:
         """Take over what is stored, and only then let prices go on."""
-        await record_policy(self._terms.terms.policy)
+        await record_policy(self._settings.margin.policy)
         await self._reviewer.start()
         await self._reviewer.catch_up()
         await _until_one_fails(
@@ -127,29 +128,29 @@ class Leader:
 
     async def _review(self) -> None:
         """
-        Look at the book whenever something of it changed.
+        Review the book whenever something of it changed.
 
-        A look is followed by as long a pause, so that a flood of writes, which are seen together then, leaves half of
-        the time to others. A refresh of prices does not wait for it.
+        A review is followed by as long a pause, so that a flood of writes, which are coalesced then, leaves half of
+        the time to requests. A refresh of prices does not wait for it.
         """
         while True:
-            await self._signal.wait(_LOOK_SECONDS)
+            await self._signal.wait(_CHECK_SECONDS)
             began = time.monotonic()
             await self._reviewer.catch_up()
             await asyncio.sleep(time.monotonic() - began)
 
     async def _pass_due(self) -> None:
-        """Move cases whose day is over."""
+        """Move calls past their due date."""
         while True:
-            while await call_review.pass_due(terms=self._terms):
+            while await call_review.pass_due(settings=self._settings):
                 pass
             await asyncio.sleep(_DUE_SECONDS)
 
     async def _prune(self) -> None:
-        """Delete what nobody needs any more."""
+        """Delete events and book changes past their retention."""
         while True:
             await recorder.prune_book_changes()
-            await events.prune()
+            await outbox.prune()
             await asyncio.sleep(_PRUNE_SECONDS)
 
 

@@ -9,7 +9,7 @@ import pytest
 from app import demo
 from app.auth.passwords import PasswordHasher
 from app.auth.types import Caller, Role
-from app.margin.service import MarginReads, MarginStatus
+from app.margin.service import MarginLoader, MarginStatus
 from app.models import Client, Margin, MarketData, Position, PriceHistory, User
 from app.policies.active import ActivePolicy
 from app.policies.load import load_policy
@@ -35,7 +35,7 @@ async def seed(provider: PriceProvider, data_dir: Path, base_currency: str = "US
 async def status_of(name: str) -> MarginStatus:
     client = await Client.get(name__startswith=name)
     rules = ActivePolicy.of(load_policy("flat")).rules
-    return await MarginReads(rules=rules, base_currency="USD", seconds=10).status(client.id, caller=DESK)
+    return await MarginLoader(rules=rules, base_currency="USD", seconds=10).status(client.id, caller=DESK)
 
 
 async def gross_of(name: str) -> Decimal:

@@ -47,7 +47,7 @@ order by c.id, s.symbol
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PositionLine:
     """
     A symbol of the account; `quantity` 0 where it is only asked about.
 
@@ -84,10 +84,10 @@ class Account:
     loan: int
     client_rate: int
     usd_rate: int
-    lines: tuple[Line, ...]
+    lines: tuple[PositionLine, ...]
 
     @property
-    def held(self) -> list[Line]:
+    def held(self) -> list[PositionLine]:
         """The lines that are positions, by symbol."""
         return [line for line in self.lines if line.quantity]
 
@@ -143,8 +143,8 @@ def _account(rows: Sequence[Mapping[str, Any]]) -> Account:
     return Account(first["client_id"], first["loan"], first["client_rate"], first["usd_rate"] or 0, lines)
 
 
-def _line(row: Mapping[str, Any]) -> Line:
-    return Line(
+def _line(row: Mapping[str, Any]) -> PositionLine:
+    return PositionLine(
         symbol=row["symbol"],
         quantity=row["quantity"],
         price=row["price"],

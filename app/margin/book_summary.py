@@ -68,7 +68,7 @@ async def summarise(book: BookSource, page: Page) -> BookSummary:
     """
     Return totals and one page; names and distances are computed for the clients of the page alone.
 
-    The book is let go of before names are asked for, so that the next one can be made in its memory.
+    The book is released before names are read, so that the next one can be made in its memory.
     """
     summary = await asyncio.to_thread(_summary, await book.current(), page)
     names = await _names([item.client_id for item in summary.items])

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from app.core.symbols import SYMBOL_INPUT_PATTERN
-from app.margin.explain import Terms
+from app.margin.explain import MarginSettings
 from app.margin.explain_schemas import SimulationIn
 from app.margin.schemas import SHOCKS_PATTERN, parse_shocks
-from app.margin.service import MarginReads
-from app.margin.simulate import Changes, Trade
+from app.margin.service import MarginLoader
+from app.margin.simulate import Changes, SimulatedTrade
 from app.margin.stress import DEFAULT_SHOCKS
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
@@ -39,10 +39,10 @@ async def get_shocks(
 Shocks = Annotated[Sequence[Decimal], Depends(get_shocks)]
 
 
-async def get_margin_reads(request: Request) -> MarginReads:
+async def get_margin_loader(request: Request) -> MarginLoader:
     """Return where this process's requests wait for margin."""
-    reads: MarginReads = request.app.state.margin_reads
-    return reads
+    loader: MarginLoader = request.app.state.margin_loader
+    return loader
 
 
 async def get_policy(request: Request) -> ActivePolicy:
@@ -51,24 +51,24 @@ async def get_policy(request: Request) -> ActivePolicy:
     return policy
 
 
-MarginReadsDep = Annotated[MarginReads, Depends(get_margin_reads)]
+MarginLoaderDep = Annotated[MarginLoader, Depends(get_margin_loader)]
 PolicyDep = Annotated[ActivePolicy, Depends(get_policy)]
 
 
-async def get_terms(request: Request) -> Terms:
+async def get_margin_settings(request: Request) -> MarginSettings:
     """Return what explanations depend on."""
-    terms: Terms = request.app.state.call_terms.terms
-    return terms
+    settings: MarginSettings = request.app.state.call_settings.margin
+    return settings
 
 
-TermsDep = Annotated[Terms, Depends(get_terms)]
+MarginSettingsDep = Annotated[MarginSettings, Depends(get_margin_settings)]
 
 
 async def get_changes(body: SimulationIn) -> Changes:
     """Return what a simulation changes."""
     form = builtin_policy(body.policy) if isinstance(body.policy, str) else body.policy
     return Changes(
-        trades=[Trade(trade.symbol, trade.quantity, trade.price) for trade in body.trades],
+        trades=[SimulatedTrade(trade.symbol, trade.quantity, trade.price) for trade in body.trades],
         cash=body.cash or Decimal(0),
         prices={price.symbol: price.price for price in body.prices},
         policy=None if form is None else ActivePolicy.of(form),

@@ -1,6 +1,12 @@
-"""Explanations and simulations on the wire."""
+"""
+Explanations and simulations: the one tree of an explanation, as it is computed, stored and sent.
 
-from typing import Annotated, Literal
+A field whose engine figure has the same name says by its type in which unit the engine counts it; `explain` fills it.
+"""
+
+from collections.abc import Iterable
+from enum import Enum, auto
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.config import JsonDict
@@ -9,7 +15,31 @@ from app.margin.schemas import PolicyOut
 from app.policies.form import Policy
 from app.web.fields import In, MoneyIn, NumberOut, Out, PriceIn, QuantityIn, QuantityOut, TimestampOut
 
+#: From the strongest evidence to the weakest.
 Basis = Literal["live", "delayed", "close", "estimate", "stale"]
+_STRENGTH: Final[tuple[Basis, ...]] = get_args(Basis)
+
+
+class Unit(Enum):
+    """What the engine counts a figure in."""
+
+    CENT = auto()
+    PRICE = auto()
+    QUANTITY = auto()
+    RATE = auto()
+    FRACTION = auto()
+
+
+MoneyOut = Annotated[NumberOut, Unit.CENT]
+PriceOut = Annotated[NumberOut, Unit.PRICE]
+RateOut = Annotated[NumberOut, Unit.RATE]
+FractionOut = Annotated[NumberOut, Unit.FRACTION]
+UnitsOut = Annotated[QuantityOut, Unit.QUANTITY]
+
+
+def weakest(bases: Iterable[Basis]) -> Basis:
+    """Return the weakest of some bases; `live` without any, where no price is doubtful."""
+    return max(bases, key=_STRENGTH.index, default="live")
 
 
 #: 100 shares at 200 make 20,000; a quarter of it is 5,000; a loan of 12,000 leaves 8,000, and the call begins where
@@ -75,8 +105,8 @@ class RuleOut(Out):
 
     id: str
     layer: Literal["exchange", "house"]
-    rate: NumberOut = Field(description="Fraction of value that this rule adds.")
-    amount: NumberOut = Field(description="What it adds; more than rate x value where an amount a share binds.")
+    rate: RateOut = Field(description="Fraction of value that this rule adds.")
+    amount: MoneyOut = Field(description="What it adds; more than rate x value where an amount a share binds.")
     source: str
 
 
@@ -84,53 +114,53 @@ class PositionExplainedOut(Out):
     """A position: its value, what asks what of it, and where its price alone opens or ends a call."""
 
     symbol: str
-    quantity: QuantityOut
-    price: NumberOut = Field(description="In `currency`.")
+    quantity: UnitsOut
+    price: PriceOut = Field(description="In `currency`.")
     currency: str
-    fx: NumberOut = Field(description="Account currency per unit of `currency`.")
+    fx: PriceOut = Field(description="Account currency per unit of `currency`.")
     basis: Basis = Field(description="What the price is worth as evidence; the weaker of price and rate.")
     age_seconds: int = Field(description="Since the market made the price.")
-    market_value: NumberOut
+    market_value: MoneyOut
     rules: list[RuleOut]
     exchange_requirement: NumberOut | None = Field(description="The regulator's; null: it asks nothing.")
     house_requirement: NumberOut | None = Field(description="The firm's; null: it asks nothing.")
-    margin_requirement: NumberOut = Field(description="The greater of the two.")
-    trigger_down: NumberOut | None = Field(description="Price below today's where a call opens, or ends; null: none.")
-    trigger_up: NumberOut | None = Field(description="Price above today's where a call opens, or ends; null: none.")
+    margin_requirement: MoneyOut = Field(description="The greater of the two.")
+    trigger_down: PriceOut | None = Field(description="Price below today's where a call opens, or ends; null: none.")
+    trigger_up: PriceOut | None = Field(description="Price above today's where a call opens, or ends; null: none.")
 
 
 class CuresOut(Out):
     """What would end the call; 0 where there is none."""
 
-    cash: NumberOut = Field(description="Cash to deposit.")
-    securities: NumberOut | None = Field(description="Market value of fully paid marginable stock to bring.")
-    sale: NumberOut | None = Field(description="Market value to sell (shorts: to buy back), most relief first.")
+    cash: MoneyOut = Field(description="Cash to deposit.")
+    securities: MoneyOut | None = Field(description="Market value of fully paid marginable stock to bring.")
+    sale: MoneyOut | None = Field(description="Market value to sell (shorts: to buy back), most relief first.")
 
 
 class DistanceOut(Out):
     """The nearest boundary each way when all prices move together."""
 
-    drop: NumberOut | None = Field(description="Fall as a fraction, in (0, 1]; null: none.")
-    rise: NumberOut | None = Field(description="Rise as a fraction, in (0, 10]; null: none.")
-    drop_value: NumberOut | None = Field(description="Portfolio value there.")
-    rise_value: NumberOut | None = Field(description="Portfolio value there.")
+    drop: FractionOut | None = Field(description="Fall as a fraction, in (0, 1]; null: none.")
+    rise: FractionOut | None = Field(description="Rise as a fraction, in (0, 10]; null: none.")
+    drop_value: MoneyOut | None = Field(description="Portfolio value there.")
+    rise_value: MoneyOut | None = Field(description="Portfolio value there.")
 
 
 class RegTOut(Out):
     """Initial margin under Reg T, 12 CFR 220.12."""
 
-    requirement: NumberOut = Field(description="50 % of long + abs(short) market value.")
-    excess: NumberOut = Field(description="net_equity - requirement.")
+    requirement: MoneyOut = Field(description="50 % of long + abs(short) market value.")
+    excess: MoneyOut = Field(description="net_equity - requirement.")
     restricted: bool = Field(description="excess < 0; no call.")
-    sma_floor: NumberOut = Field(description="max(0, excess).")
-    buying_power: NumberOut = Field(description="2 x sma_floor.")
+    sma_floor: MoneyOut = Field(description="max(0, excess).")
+    buying_power: MoneyOut = Field(description="2 x sma_floor.")
 
 
 class InterestOut(Out):
     """Interest on the debit."""
 
-    annual_rate: NumberOut
-    daily: NumberOut = Field(description="rate / 360 x max(0, loan + abs(short market value)).")
+    annual_rate: RateOut
+    daily: MoneyOut = Field(description="rate / 360 x max(0, loan + abs(short market value)).")
 
 
 class ExplanationOut(Out):
@@ -143,22 +173,27 @@ class ExplanationOut(Out):
     client_id: int = Field(serialization_alias="clientId")
     policy: PolicyOut
     positions: list[PositionExplainedOut]
-    portfolio_value: NumberOut
-    long_market_value: NumberOut
-    short_market_value: NumberOut
-    loan_amount: NumberOut
-    net_equity: NumberOut
-    exchange_requirement: NumberOut | None
-    house_requirement: NumberOut | None
-    margin_requirement: NumberOut
-    margin_excess: NumberOut
-    margin_shortfall: NumberOut
+    portfolio_value: MoneyOut
+    long_market_value: MoneyOut
+    short_market_value: MoneyOut
+    loan_amount: MoneyOut
+    net_equity: MoneyOut
+    exchange_requirement: MoneyOut | None
+    house_requirement: MoneyOut | None
+    margin_requirement: MoneyOut
+    margin_excess: MoneyOut
+    margin_shortfall: MoneyOut
     margin_call_triggered: bool
-    cushion: NumberOut | None = Field(description="Excess as a fraction of gross value; null where that is 0.")
+    cushion: FractionOut | None = Field(description="Excess as a fraction of gross value; null where that is 0.")
     cures: CuresOut
     distance: DistanceOut
     reg_t: RegTOut
     interest: InterestOut | None = Field(description="Null unless RISK_INTEREST_RATE is set.")
+
+    @property
+    def price_basis(self) -> Basis:
+        """The weakest basis among the positions."""
+        return weakest(position.basis for position in self.positions)
 
 
 class TradeIfIn(In):

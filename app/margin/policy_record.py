@@ -1,4 +1,4 @@
-"""Says in the audit chain which policy the service goes by, each time that it is another."""
+"""Records in the audit chain which policy the service goes by, each time that it is another."""
 
 import hashlib
 from typing import Final
@@ -18,7 +18,7 @@ _LOCK: Final = 0x706F_6C69  # "poli"
 
 
 async def record_policy(policy: ActivePolicy) -> None:
-    """Append the policy to the chain, unless it is the one that stands there last."""
+    """Append the policy to the chain, unless it is the one recorded last."""
     form = policy.form.model_dump_json().encode()
     after = {"id": policy.name.id, "version": policy.name.version, "sha256": hashlib.sha256(form).hexdigest()}
     async with in_transaction():

@@ -13,7 +13,7 @@ from app.margin import explain as explain_service
 from app.margin import simulate as simulate_service
 from app.margin import stress as stress_service
 from app.margin.book_summary import Page
-from app.margin.deps import ChangesDep, MarginReadsDep, PolicyDep, ShockedSymbol, Shocks, TermsDep
+from app.margin.deps import ChangesDep, MarginLoaderDep, MarginSettingsDep, PolicyDep, ShockedSymbol, Shocks
 from app.margin.explain_schemas import ExplanationOut, SimulationOut
 from app.margin.schemas import (
     CURSOR_PATTERN,
@@ -77,9 +77,9 @@ async def stress_book(
     summary="Get a client's margin",
     responses=problems(401, 404, 409, 422, 503),
 )
-async def get_margin(client_id: ClientId, caller: CallerDep, reads: MarginReadsDep) -> MarginOut:
+async def get_margin(client_id: ClientId, caller: CallerDep, loader: MarginLoaderDep) -> MarginOut:
     """Return value, equity, requirement and shortfall at the stored prices; 409 where a price is missing."""
-    return MarginOut.model_validate(await reads.status(client_id, caller=caller))
+    return MarginOut.model_validate(await loader.status(client_id, caller=caller))
 
 
 @router.get(
@@ -109,9 +109,9 @@ async def stress_client(
     summary="Explain a client's margin",
     responses=problems(401, 404, 409, 422, 503),
 )
-async def explain_margin(client_id: ClientId, caller: CallerDep, terms: TermsDep) -> ExplanationOut:
+async def explain_margin(client_id: ClientId, caller: CallerDep, settings: MarginSettingsDep) -> ExplanationOut:
     """Return every figure with what it is made of: positions, rules with sources, cures, distance to a call."""
-    return ExplanationOut.model_validate(await explain_service.explain_client(client_id, caller=caller, terms=terms))
+    return await explain_service.explain_client(client_id, caller=caller, settings=settings)
 
 
 @router.post(
@@ -121,8 +121,7 @@ async def explain_margin(client_id: ClientId, caller: CallerDep, terms: TermsDep
     responses=problems(401, 404, 409, 413, 422, 503),
 )
 async def simulate_margin(
-    client_id: ClientId, changes: ChangesDep, caller: CallerDep, terms: TermsDep
+    client_id: ClientId, changes: ChangesDep, caller: CallerDep, settings: MarginSettingsDep
 ) -> SimulationOut:
     """Return the client's margin before and after trades, cash, other prices or another policy; nothing is stored."""
-    simulation = await simulate_service.simulate(client_id, changes, caller=caller, terms=terms)
-    return SimulationOut.model_validate(simulation)
+    return await simulate_service.simulate(client_id, changes, caller=caller, settings=settings)

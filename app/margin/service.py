@@ -79,14 +79,14 @@ def money(cents: int) -> Decimal:
     return int(cents) * _CENTS
 
 
-class MarginReads:
+class MarginLoader:
     """Where the requests of this process wait for margin."""
 
     def __init__(self, *, rules: MarginRules, base_currency: str, seconds: float) -> None:
         """Keep what every answer depends on; a statement that takes longer than `seconds` fails."""
         self._rules = rules
         self._base_currency = base_currency
-        self._reads = BatchLoader(self._load, seconds=seconds)
+        self._loader = BatchLoader(self._load, seconds=seconds)
 
     async def status(self, client_id: int, *, caller: Caller) -> MarginStatus:
         """
@@ -98,7 +98,7 @@ class MarginReads:
             ConflictError: the account is too large for exact figures.
         """
         caller.check_client(client_id)
-        return await self._reads.load(client_id)
+        return await self._loader.load(client_id)
 
     async def _load(self, connection: Connection, ids: Collection[int]) -> Mapping[int, MarginStatus | Exception]:
         """Return the margin of each client, or why there is none."""

@@ -9,8 +9,9 @@ from app.auth.types import Caller, no_client
 from app.core.errors import Fault, InvalidInputError, MissingPricesError
 from app.core.symbols import normalise_symbol
 from app.engine.units import MONEY_LIMIT, MONEY_SCALE, PRICE_SCALE, QUANTITY_LIMIT, QUANTITY_SCALE, divide, scaled
-from app.margin.account import Account, Line, load_account
-from app.margin.explain import Explanation, Terms, explain_account
+from app.margin.account import Account, PositionLine, load_account
+from app.margin.explain import MarginSettings, explain_account
+from app.margin.explain_schemas import SimulationOut
 from app.policies.active import ActivePolicy
 
 #: What one cent is in quantity (millionths) x price (1e-8) x fx (1e-8).
@@ -18,7 +19,7 @@ _CENT: Final = QUANTITY_SCALE * PRICE_SCALE * PRICE_SCALE // MONEY_SCALE
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
+class SimulatedTrade:
     """A trade that is not made; `price` in the stock's currency, None = the current one."""
 
     symbol: str
@@ -30,23 +31,13 @@ class Trade:
 class Changes:
     """What would change: trades, then a deposit (> 0), then prices, in the stocks' currencies."""
 
-    trades: Sequence[Trade] = ()
+    trades: Sequence[SimulatedTrade] = ()
     cash: Decimal = Decimal(0)
     prices: Mapping[str, Decimal] | None = None
     policy: ActivePolicy | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """Margin as it is, and as it would be."""
-
-    before: Explanation
-    after: Explanation
-    call_opens: bool
-    call_closes: bool
-
-
-async def simulate(client_id: int, changes: Changes, *, caller: Caller, terms: Terms) -> Simulation:
+async def simulate(client_id: int, changes: Changes, *, caller: Caller, settings: MarginSettings) -> SimulationOut:
     """
     Return a client's margin before and after changes.
 
@@ -60,13 +51,13 @@ async def simulate(client_id: int, changes: Changes, *, caller: Caller, terms: T
     changes = _normalised(changes)
     prices = changes.prices or {}
     named = {trade.symbol for trade in changes.trades} | set(prices)
-    account = await load_account(client_id, base_currency=terms.base_currency, further=sorted(named))
+    account = await load_account(client_id, base_currency=settings.base_currency, further=sorted(named))
     if account is None:
         raise no_client(client_id)
-    before = await explain_account(account, terms=terms)
+    before = await explain_account(account, settings=settings)
     supposed = _priced(_deposited(_traded(account, changes.trades), changes.cash), prices)
-    after = await explain_account(supposed, terms=replace(terms, policy=changes.policy or terms.policy))
-    return Simulation(
+    after = await explain_account(supposed, settings=replace(settings, policy=changes.policy or settings.policy))
+    return SimulationOut(
         before=before,
         after=after,
         call_opens=after.margin_call_triggered and not before.margin_call_triggered,
@@ -80,7 +71,7 @@ def _normalised(changes: Changes) -> Changes:
     return replace(changes, trades=trades, prices=prices)
 
 
-def _traded(account: Account, trades: Sequence[Trade]) -> Account:
+def _traded(account: Account, trades: Sequence[SimulatedTrade]) -> Account:
     """Return the account after the trades, in their order."""
     lines = {line.symbol: line for line in account.lines}
     loan = account.loan
@@ -93,7 +84,7 @@ def _traded(account: Account, trades: Sequence[Trade]) -> Account:
     return replace(account, loan=loan, lines=tuple(lines.values()))
 
 
-def _paid(line: Line, trade: Trade, quantity: int) -> int:
+def _paid(line: PositionLine, trade: SimulatedTrade, quantity: int) -> int:
     """Return what the loan grows by, in cents: quantity x price x fx."""
     price = line.price if trade.price is None else scaled(trade.price, PRICE_SCALE)
     if price is None or line.fx is None:

@@ -90,7 +90,7 @@ def stress_book(
     Return the ladder of a whole book, shocks ascending. CPU-bound: one revaluation a shock.
 
     Raises:
-        NotFoundError: nobody holds `symbol`.
+        NotFoundError: no client holds `symbol`.
     """
     index = None if symbol is None else _index_of(symbol, holdings)
     inputs = (holdings.book, holdings.prices, holdings.instruments, policy.rules)

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.margin_calls.types import CallTerms
+from app.margin_calls.types import CallSettings
 
 
-async def get_call_terms(request: Request) -> CallTerms:
+async def get_call_settings(request: Request) -> CallSettings:
     """Return what margin calls depend on."""
-    terms: CallTerms = request.app.state.call_terms
-    return terms
+    settings: CallSettings = request.app.state.call_settings
+    return settings
 
 
-CallTermsDep = Annotated[CallTerms, Depends(get_call_terms)]
+CallSettingsDep = Annotated[CallSettings, Depends(get_call_settings)]

@@ -1,5 +1,5 @@
 """
-How a shortfall was met: its relief since the case opened, taken apart by what brought it.
+How a shortfall was met: its relief since the call opened, taken apart by what brought it.
 
 The client's account is changed step by step from what it was to what it is, and the excess computed after each step by
 the one margin arithmetic: first today's rules, then today's prices, then securities that came in or went out, then
@@ -19,9 +19,9 @@ from app.database import sql
 from app.engine.margin import margin_report
 from app.engine.rules import MarginRules
 from app.engine.units import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE, convert, nearest
-from app.margin.account import Account, Line, columns, load_accounts
+from app.margin.account import Account, PositionLine, columns, load_accounts
 from app.margin_calls.shortfalls import excesses
-from app.margin_calls.types import Case
+from app.margin_calls.types import Call
 from app.models import CallType
 
 #: What gave less than this share of the relief is not named.
@@ -52,13 +52,13 @@ class Manner(StrEnum):
     DEPOSIT = "deposit"
 
 
-#: What somebody did, unlike what the market or the firm did.
+#: What the client or the desk did, unlike what the market or the firm did.
 ACTS: Final = frozenset({Manner.SECURITIES, Manner.SALE, Manner.DEPOSIT})
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
-    """A trade since the case opened: millionths in today's shares, and what the loan grew by, in cents."""
+class AttributedTrade:
+    """A trade since the call opened: millionths in today's shares, and what the loan grew by, in cents."""
 
     symbol: str
     quantity: int
@@ -67,40 +67,40 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The account on which the case was opened: loan in cents, and by symbol millionths and account price in 1e-8."""
+    """The account on which the call was opened: loan in cents, and by symbol millionths and account price in 1e-8."""
 
     loan: int
     held: Mapping[str, tuple[int, int]]
 
 
 async def manners(
-    cases: Mapping[int, tuple[Case, Account]], *, rules: MarginRules, base_currency: str
+    calls: Mapping[int, tuple[Call, Account]], *, rules: MarginRules, base_currency: str
 ) -> dict[int, list[Manner]]:
     """
-    Return what relieved each case since it opened, the most effective first, by the case's id.
+    Return what relieved each call since it opened, the most effective first, by the call's id.
 
-    `cases` come with their clients' accounts as they are now. Cost: two statements, another for each client that sold
-    something out, and less than a millisecond of arithmetic for each case.
+    `calls` come with their clients' accounts as they are now. Cost: two statements, another for each client that sold
+    something out, and less than a millisecond of arithmetic for each call.
     """
-    if not cases:
+    if not calls:
         return {}
-    rows = await sql.rows(_SINCE, list(cases))
+    rows = await sql.rows(_SINCE, list(calls))
     since = [_Since(row["id"], json.loads(row["snapshot"]), json.loads(row["trades"])) for row in rows]
     splits = await _splits(set().union(*(one.symbols for one in since)), since=min(one.at for one in since))
     found = {}
     for one in since:
-        case, account = cases[one.case_id]
+        call, account = calls[one.call_id]
         account = await _with_lines(account, one.symbols, base_currency=base_currency)
         trades = [_trade(trade, splits) for trade in one.trades]
-        found[case.id] = named(relief(case, _opening(one.snapshot, splits), trades, account, rules))
+        found[call.id] = ranked(attribute_relief(call, _opening(one.snapshot, splits), trades, account, rules))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Since:
-    """What a case opened on, and the trades since."""
+    """What a call opened on, and the trades since."""
 
-    case_id: int
+    call_id: int
     snapshot: Mapping[str, Any]
     trades: Sequence[Mapping[str, Any]]
 
@@ -126,21 +126,21 @@ async def _with_lines(account: Account, symbols: set[str], *, base_currency: str
     return loaded[account.client_id]
 
 
-def named(relief_by: Mapping[Manner, int]) -> list[Manner]:
+def ranked(relief_by: Mapping[Manner, int]) -> list[Manner]:
     """Return the manners that count, the most effective first."""
     total = sum(cents for cents in relief_by.values() if cents > 0)
     counted = [manner for manner, cents in relief_by.items() if cents > 0 and cents >= _LEAST_SHARE * total]
     return sorted(counted, key=lambda manner: -relief_by[manner])
 
 
-def relief(
-    case: Case, opening: Opening, trades: Sequence[Trade], account: Account, rules: MarginRules
+def attribute_relief(
+    call: Call, opening: Opening, trades: Sequence[AttributedTrade], account: Account, rules: MarginRules
 ) -> dict[Manner, int]:
     """
-    Return what each manner added to the excess since the case opened, in cents; below 0 it took away.
+    Return what each manner added to the excess since the call opened, in cents; below 0 it took away.
 
     Args:
-        case: its `amount` is the shortfall on `opening`.
+        call: its `amount` is the shortfall on `opening`.
         opening: what the account was.
         trades: what was traded since.
         account: what the account is, with a line for every symbol of `opening` and `trades`.
@@ -160,7 +160,7 @@ def relief(
         replace(account, loan=opening.loan + spent),
         account,
     ]
-    excess = [-int(case.amount * MONEY_SCALE), *(_excess(stage, case.type, rules) for stage in stages)]
+    excess = [-int(call.amount * MONEY_SCALE), *(_excess(stage, call.type, rules) for stage in stages)]
     return {manner: after - earlier for manner, (earlier, after) in zip(Manner, pairwise(excess), strict=True)}
 
 
@@ -178,7 +178,7 @@ def _holding(account: Account, held: Mapping[str, int], *, loan: int) -> Account
     return replace(account, loan=loan, lines=lines)
 
 
-def _at(line: Line, quantity: int, price: int) -> Line:
+def _at(line: PositionLine, quantity: int, price: int) -> PositionLine:
     """Return the line with another quantity, at another price in account currency; 0 = today's."""
     return replace(line, quantity=quantity) if not price else replace(line, quantity=quantity, price=price, fx=_ONE)
 
@@ -187,7 +187,7 @@ _ONE: Final = PRICE_SCALE
 
 
 @dataclass(frozen=True, slots=True)
-class _Split:
+class _SplitFactor:
     """Shares that one became, and since when."""
 
     symbol: str
@@ -195,12 +195,12 @@ class _Split:
     applied_at: datetime
 
 
-async def _splits(symbols: set[str], *, since: datetime) -> list[_Split]:
+async def _splits(symbols: set[str], *, since: datetime) -> list[_SplitFactor]:
     rows = await sql.rows(_SPLITS, sorted(symbols), since)
-    return [_Split(row["symbol"], row["numerator"] / row["denominator"], row["applied_at"]) for row in rows]
+    return [_SplitFactor(row["symbol"], row["numerator"] / row["denominator"], row["applied_at"]) for row in rows]
 
 
-def _factor(splits: Sequence[_Split], symbol: str, since: datetime) -> Decimal:
+def _factor(splits: Sequence[_SplitFactor], symbol: str, since: datetime) -> Decimal:
     """Return how many of today's shares one share of that time became."""
     factor = Decimal(1)
     for split in splits:
@@ -209,7 +209,7 @@ def _factor(splits: Sequence[_Split], symbol: str, since: datetime) -> Decimal:
     return factor
 
 
-def _opening(snapshot: Mapping[str, Any], splits: Sequence[_Split]) -> Opening:
+def _opening(snapshot: Mapping[str, Any], splits: Sequence[_SplitFactor]) -> Opening:
     """Return the account of a snapshot, in today's shares."""
     since = datetime.fromisoformat(snapshot["timestamp"])
     held = {}
@@ -221,9 +221,9 @@ def _opening(snapshot: Mapping[str, Any], splits: Sequence[_Split]) -> Opening:
     return Opening(nearest(Decimal(snapshot["loan_amount"]), MONEY_SCALE), held)
 
 
-def _trade(row: Mapping[str, Any], splits: Sequence[_Split]) -> Trade:
+def _trade(row: Mapping[str, Any], splits: Sequence[_SplitFactor]) -> AttributedTrade:
     """Return a trade of the audit trail, in today's shares."""
     quantity, price, fx = (Decimal(row["trade"][name]) for name in ("quantity", "price", "fx"))
     factor = _factor(splits, row["symbol"], datetime.fromisoformat(row["at"]))
     cost = nearest(quantity * price * fx, MONEY_SCALE)
-    return Trade(row["symbol"], nearest(quantity * factor, QUANTITY_SCALE), cost)
+    return AttributedTrade(row["symbol"], nearest(quantity * factor, QUANTITY_SCALE), cost)

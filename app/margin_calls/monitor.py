@@ -1,4 +1,4 @@
-"""Keeps cases and states in step with the resident book: sees who needs something, and has it done."""
+"""Keeps calls and states in step with the resident book: finds clients that need a review, and has them reviewed."""
 
 import asyncio
 import time
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from app.book.live_book import LiveBook, Update
 from app.book.valuation import rows_of
 from app.database.connections import DATABASE_DOWN
-from app.margin_calls import client_states
+from app.margin_calls import recording, store
 from app.margin_calls import review as call_review
-from app.margin_calls import store as call_standing
 from app.margin_calls.business_days import close_after
-from app.margin_calls.reviewed_state import Attention, Standing
-from app.margin_calls.types import CallTerms
+from app.margin_calls.reviewed_state import ReviewedState, WorkList
+from app.margin_calls.types import CallSettings
 
 Item = TypeVar("Item")
 
@@ -34,80 +33,81 @@ class Reviewer:
     """
     Follows a book from `start` to `stop`; `catch_up` does what there is to do.
 
-    Between two looks it remembers which clients the book valued again, so that a price change costs what it touches.
+    Between two calls of `catch_up` it remembers which clients the book valued again, so that a price change costs
+    what it touches.
 
-    A client that somebody writes to is left alone for `settle_seconds`, since a change often comes in steps: a loan
+    A client that is written to is not reviewed for `settle_seconds`, since a change often comes in steps: a loan
     first, then the positions that it paid for. A price that moves meanwhile does not wait.
     """
 
-    def __init__(self, book: LiveBook, *, terms: CallTerms, settle_seconds: float = 0) -> None:
+    def __init__(self, book: LiveBook, *, settings: CallSettings, settle_seconds: float = 0) -> None:
         self._book = book
-        self._terms = terms
+        self._settings = settings
         self._settle_seconds = settle_seconds
-        #: When to look at clients that were written to.
+        #: When to review clients that were written to.
         self._settling: dict[int, float] = {}
         self._lock = asyncio.Lock()
-        self._standing: Standing | None = None
+        self._reviewed: ReviewedState | None = None
         #: Client ids; None = all.
         self._touched: list[NDArray[np.int64]] | None = None
         book.listen(self._updated)
 
     async def start(self) -> None:
-        """Take over: read what is stored, and look at every client at the next `catch_up`."""
-        await close_after(await self._terms.clock(), days=1)  # loads the calendar before a call needs it
+        """Take over: read what is stored, and check every client at the next `catch_up`."""
+        await close_after(await self._settings.clock(), days=1)  # loads the calendar before a call needs it
         valued = await self._book.current()
-        known = await call_standing.stored()
+        stored = await store.load_monitor_state()
         self._touched = None
-        self._standing = Standing(
+        self._reviewed = ReviewedState(
             valued.holdings.book.client_ids,
-            states=known.states,
-            outstanding=known.outstanding,
-            watched=known.watched,
+            states=stored.states,
+            outstanding=stored.outstanding,
+            watched=stored.watched,
         )
 
     def stop(self) -> None:
         """Forget everything; another process goes on."""
-        self._standing = None
+        self._reviewed = None
         self._touched = None
         self._settling.clear()
 
     async def catch_up(self, *, recheck: bool = False) -> None:
         """
-        Bring cases and states in step with every change that was committed before this call.
+        Bring calls and states in step with every change that was committed before this call.
 
         Args:
-            recheck: look again at unconfirmed cases too: their prices may be fresh now, and the same.
+            recheck: review unconfirmed calls again: their prices may be fresh now, and the same.
         """
         async with self._lock:
-            standing = self._standing
-            assert standing is not None, "started"
-            needed = await self._needed(standing, recheck=recheck)
+            reviewed = self._reviewed
+            assert reviewed is not None, "started"
+            needed = await self._needed(reviewed, recheck=recheck)
             for clients in _batches(needed.review, _BATCH):
-                await self._review(clients, standing)
+                await self._review(clients, reviewed)
             for part in _batches(needed.follow.items(), _LIGHT_BATCH):
                 followed = dict(part)
                 relieved = await call_review.follow(followed)
-                standing.set_followed(followed)
+                reviewed.set_followed(followed)
                 for clients in _batches(relieved, _BATCH):
-                    await self._review(clients, standing)
+                    await self._review(clients, reviewed)
             for states in map(dict, _batches(needed.states.items(), _LIGHT_BATCH)):
-                await client_states.publish(states, now=await self._terms.clock())
-                standing.set_states(states)
+                await recording.publish_states(states, now=await self._settings.clock())
+                reviewed.set_states(states)
 
-    async def _needed(self, standing: Standing, *, recheck: bool) -> Attention:
-        """Return what clients need; the book is let go of, so that a later one can be made in its memory."""
+    async def _needed(self, reviewed: ReviewedState, *, recheck: bool) -> WorkList:
+        """Return what clients need; the book is released, so that a later one can be made in its memory."""
         valued = await self._book.current()
         touched, self._touched = self._touched, []
         ids = valued.holdings.book.client_ids
         rows = np.arange(len(ids)) if touched is None else rows_of(ids, [*touched, self._settled()])
         if recheck:
-            rows = rows_of(ids, [ids[rows], standing.watched()])
-        return await asyncio.to_thread(standing.attention, valued, rows)
+            rows = rows_of(ids, [ids[rows], reviewed.watched()])
+        return await asyncio.to_thread(reviewed.work_list, valued, rows)
 
-    async def _review(self, client_ids: Sequence[int], standing: Standing) -> None:
-        """Review clients together; where that fails, one by one, so that one client never holds up the others."""
+    async def _review(self, client_ids: Sequence[int], reviewed: ReviewedState) -> None:
+        """Review clients in one transaction; where that fails, one by one, so that no client holds up others."""
         try:
-            standing.set_reviewed(await call_review.review(client_ids, terms=self._terms))
+            reviewed.set_reviewed(await call_review.review(client_ids, settings=self._settings))
         except DATABASE_DOWN:
             raise
         except Exception:  # noqa: BLE001 - logged whole; the other clients must go on
@@ -115,11 +115,11 @@ class Reviewer:
                 _log.exception("a client's calls could not be reviewed", client_id=client_ids[0])
                 return
             for client_id in client_ids:
-                await self._review([client_id], standing)
+                await self._review([client_id], reviewed)
 
     def _updated(self, update: Update) -> None:
-        """Remember whom an update of the book touched."""
-        if self._standing is None or self._touched is None:
+        """Remember which clients an update of the book touched."""
+        if self._reviewed is None or self._touched is None:
             return
         if update.rows is None:
             self._touched = None
@@ -132,7 +132,7 @@ class Reviewer:
         self._touched.append(touched)
 
     def _settled(self) -> NDArray[np.int64]:
-        """Return the clients that nobody has written to for a while, each once."""
+        """Return the clients that have not been written to for a while, each once."""
         now = time.monotonic()
         settled = [client_id for client_id, due in self._settling.items() if due <= now]
         for client_id in settled:

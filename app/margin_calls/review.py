@@ -1,5 +1,5 @@
 """
-What the monitor does about calls: it opens, follows and closes cases, so that they say what the book says.
+What the monitor does about calls: it opens, follows and closes calls, so that they say what the book says.
 
 Every decision is made in a transaction in which the client is locked, from its account as it is stored at that moment.
 So it may be made twice, or by two processes at once, and is still made once; and a snapshot reproduces its amount.
@@ -17,230 +17,206 @@ from tortoise.transactions import in_transaction
 
 from app.book import ranking
 from app.book.ranking import State
-from app.database import sql
 from app.engine.margin import margin_report
 from app.engine.units import MONEY_SCALE, unscaled
 from app.margin.account import Account, columns, load_accounts
 from app.margin.explain import explain_account
-from app.margin_calls import client_states
 from app.margin_calls import manner as manner_service
-from app.margin_calls import store as case_record
-from app.margin_calls import transitions as life
+from app.margin_calls import recording, store, transitions
 from app.margin_calls.manner import ACTS, Manner
 from app.margin_calls.shortfalls import shortfalls
-from app.margin_calls.store import last_audit_id, latest_cases, lock_clients
-from app.margin_calls.types import MONITOR, CallTerms, Case, Due, Evidence, Step
+from app.margin_calls.store import last_audit_id, latest_calls, lock_clients
+from app.margin_calls.types import MONITOR, Call, CallEvidence, CallSettings, Due, Transition
 from app.models import CallState, CallType
 
-#: Cases that one transaction handles at most when their day is over.
+#: Calls that one transaction handles at most when their day is over.
 _MOST_DUE: Final = 200
-_DUE: Final = """
-select client_id from margin_call
-where state in ('open', 'partially_met', 'extended') and due_at < $1 order by due_at limit $2
-"""
-#: $1 clients, $2 types, $3 shortfalls; returns the clients of open cases whose relief somebody may have brought.
-_OUTSTANDING: Final = """
-with moved as (
-    update margin_call m set outstanding = q.outstanding, updated_at = now()
-    from unnest($1::bigint[], $2::text[], $3::numeric[]) as q(client_id, type, outstanding)
-    where m.client_id = q.client_id and m.type = q.type and m.closed_at is null and m.outstanding <> q.outstanding
-    returning m.client_id, m.state, m.amount, m.outstanding, m.audit_id
-)
-select distinct client_id from moved
-where state = 'open' and outstanding < amount and exists (
-    select from audit_entry a
-    where a.client_id = moved.client_id and a.id > moved.audit_id and a.entity in ('client', 'position')
-)
-"""
 _NO_LONGER_SHORT: Final = "At fresh prices there is no shortfall; the call was never confirmed."
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """Where a client stood when it was looked at."""
+    """A client's state and shortfalls at its last review."""
 
     state: State
     #: Cents by type of call, 0 = none; None where the client is incomplete.
     shortfalls: Mapping[CallType, int] | None
-    #: A case is unconfirmed or set aside: look again whenever anything changes.
+    #: A call is unconfirmed or set aside: review again whenever anything changes.
     is_watched: bool
 
 
-class _What(Enum):
-    """What there is to do about a shortfall, or its end."""
+class _Action(Enum):
+    """What to do about a shortfall, or its end."""
 
     OPEN = auto()
-    CONTINUE = auto()
+    REOPEN = auto()
     RECHECK = auto()
     CLOSE = auto()
     FOLLOW = auto()
 
 
 #: Those that are decided on an explanation.
-_SEEN: Final = frozenset({_What.OPEN, _What.CONTINUE, _What.RECHECK})
+_EXPLAINED: Final = frozenset({_Action.OPEN, _Action.REOPEN, _Action.RECHECK})
 
 
 @dataclass(frozen=True, slots=True)
-class _Matter:
-    """One type of call of one client that needs something done."""
+class _OpenIssue:
+    """One type of call of one client that needs an action."""
 
-    what: _What
+    action: _Action
     account: Account
     type: CallType
-    case: Case | None
+    call: Call | None
     shortfall: Decimal
 
     @property
-    def standing(self) -> Case:
-        """The case that there must be."""
-        assert self.case is not None, "only what there is can be continued, followed or closed"
-        return self.case
+    def existing(self) -> Call:
+        """The call, which is there whatever the action but OPEN."""
+        assert self.call is not None, "only what there is can be reopened, followed or closed"
+        return self.call
 
 
-async def review(client_ids: Sequence[int], *, terms: CallTerms) -> dict[int, Reviewed]:
+async def review(client_ids: Sequence[int], *, settings: CallSettings) -> dict[int, Reviewed]:
     """
-    Bring the cases and states of some clients up to date, in one transaction; return where those that exist stand.
+    Bring the calls and states of some clients up to date, in one transaction; return those that exist, as found.
 
-    Cost: some statements, and for each case that opens an explanation, about a millisecond. An incomplete client's
-    cases stay as they are.
+    Cost: some statements, and for each call that opens an explanation, about a millisecond. An incomplete client's
+    calls stay as they are.
     """
     async with in_transaction():
         existing = await lock_clients(client_ids)
-        cases = await latest_cases(existing)
-        accounts = await load_accounts(existing, base_currency=terms.terms.base_currency)
-        found = {client_id: _look(account, cases, terms) for client_id, account in accounts.items()}
-        due = await terms.due()
-        matters = [
-            _Matter(what, accounts[client_id], kind, case, unscaled(short, MONEY_SCALE))
-            for client_id, seen in found.items()
-            for kind, short in (seen.shortfalls or {}).items()
-            if (what := _what(case := cases.get((client_id, kind)), short, now=due.now)) is not None
+        calls = await latest_calls(existing)
+        accounts = await load_accounts(existing, base_currency=settings.margin.base_currency)
+        found = {client_id: _assess(account, calls, settings) for client_id, account in accounts.items()}
+        due = await settings.due()
+        issues = [
+            _OpenIssue(action, accounts[client_id], kind, call, unscaled(short, MONEY_SCALE))
+            for client_id, reviewed in found.items()
+            for kind, short in (reviewed.shortfalls or {}).items()
+            if (action := _action_for(call := calls.get((client_id, kind)), short, now=due.now)) is not None
         ]
-        steps = await _steps(matters, due=due, terms=terms)
-        moved = await client_states.move({client_id: seen.state for client_id, seen in found.items()}, now=due.now)
-        await _follow([matter for matter in matters if matter.what in {_What.FOLLOW, _What.RECHECK}])
-        steps = await case_record.record(steps, further=moved)
+        steps = await _steps(issues, due=due, settings=settings)
+        moved = await recording.move_states(
+            {client_id: reviewed.state for client_id, reviewed in found.items()}, now=due.now
+        )
+        await _follow([issue for issue in issues if issue.action in {_Action.FOLLOW, _Action.RECHECK}])
+        steps = await recording.record(steps, further=moved)
     for step in steps:
-        cases[step.after.client_id, step.after.type] = step.after
-    return {client_id: _watched(client_id, seen, cases) for client_id, seen in found.items()}
+        calls[step.after.client_id, step.after.type] = step.after
+    return {client_id: _watched(client_id, reviewed, calls) for client_id, reviewed in found.items()}
 
 
 async def follow(outstanding: Mapping[tuple[int, CallType], int]) -> list[int]:
     """
-    Store the shortfall (cents) that cases have now; return the clients to review, since somebody may have relieved one.
+    Store the shortfall (cents) that calls have now; return the clients to review, whose calls may have been relieved.
 
-    For cases that stay open: a change of what is outstanding is no step in their life.
+    For calls that stay open: a change of what is outstanding is no transition.
     """
     if not outstanding:
         return []
-    parameters = [
-        [client_id for client_id, _ in outstanding],
-        [kind.value for _, kind in outstanding],
-        [unscaled(cents, MONEY_SCALE) for cents in outstanding.values()],
-    ]
-    rows = await sql.rows(_OUTSTANDING, *parameters)
-    return [row["client_id"] for row in rows]
+    return await store.set_outstanding({key: unscaled(cents, MONEY_SCALE) for key, cents in outstanding.items()})
 
 
-async def pass_due(*, terms: CallTerms) -> int:
-    """Move cases whose day is over to `past_due`, some in one transaction; return how many."""
-    now = await terms.clock()
-    rows = await sql.rows(_DUE, now, _MOST_DUE)
-    if not rows:
+async def pass_due(*, settings: CallSettings) -> int:
+    """Move calls whose day is over to `past_due`, some in one transaction; return how many."""
+    now = await settings.clock()
+    clients = await store.overdue_clients(now, limit=_MOST_DUE)
+    if not clients:
         return 0
     async with in_transaction():
-        cases = await latest_cases(await lock_clients(sorted({row["client_id"] for row in rows})))
-        overdue = [case for case in cases.values() if case.state in _RUNNING and case.due_at < now]
-        steps = [life.past_due(case, now=now) for case in overdue]
-        await case_record.record(steps)
+        calls = await latest_calls(await lock_clients(sorted(set(clients))))
+        overdue = [call for call in calls.values() if call.state in _RUNNING and call.due_at < now]
+        steps = [transitions.pass_due(call, now=now) for call in overdue]
+        await recording.record(steps)
     return len(steps)
 
 
 _RUNNING: Final = frozenset({CallState.OPEN, CallState.PARTIALLY_MET, CallState.EXTENDED})
 
 
-def _look(account: Account, cases: Mapping[tuple[int, CallType], Case], terms: CallTerms) -> Reviewed:
-    """Return where an account stands now."""
+def _assess(account: Account, calls: Mapping[tuple[int, CallType], Call], settings: CallSettings) -> Reviewed:
+    """Return state and shortfalls of an account now."""
     book, prices, _, instruments = columns(account)
-    report = margin_report(book, prices, instruments, terms.terms.policy.rules, threads=1)
-    state = ranking.state_of(ranking.states(report, warning_cushion=terms.warning_cushion)[0])
+    report = margin_report(book, prices, instruments, settings.margin.policy.rules, threads=1)
+    state = ranking.state_of(ranking.states(report, warning_cushion=settings.warning_cushion)[0])
     short = {kind: int(column[0]) for kind, column in shortfalls(report).items()} if report.complete[0] else None
-    return _watched(account.client_id, Reviewed(state, short, is_watched=False), cases)
+    return _watched(account.client_id, Reviewed(state, short, is_watched=False), calls)
 
 
-def _watched(client_id: int, seen: Reviewed, cases: Mapping[tuple[int, CallType], Case]) -> Reviewed:
-    own = [case for kind in CallType if (case := cases.get((client_id, kind))) is not None]
-    return replace(seen, is_watched=any(_is_watched(case) for case in own))
+def _watched(client_id: int, reviewed: Reviewed, calls: Mapping[tuple[int, CallType], Call]) -> Reviewed:
+    own = [call for kind in CallType if (call := calls.get((client_id, kind))) is not None]
+    return replace(reviewed, is_watched=any(_is_watched(call) for call in own))
 
 
-def _is_watched(case: Case) -> bool:
-    return case.state is CallState.UNCONFIRMED or (case.is_closed and case.set_aside is not None)
+def _is_watched(call: Call) -> bool:
+    return call.state is CallState.UNCONFIRMED or (call.is_closed and call.set_aside is not None)
 
 
-def _what(case: Case | None, shortfall: int, *, now: datetime) -> _What | None:
-    """Return what is to be done about a shortfall (cents) of the type of `case`, the last one of its client."""
-    if case is None or case.is_closed:
-        return _what_without(case, unscaled(shortfall, MONEY_SCALE), now=now) if shortfall else None
+def _action_for(call: Call | None, shortfall: int, *, now: datetime) -> _Action | None:
+    """Return what is to be done about a shortfall (cents) of the type of `call`, the last one of its client."""
+    if call is None or call.is_closed:
+        return _action_without_call(call, unscaled(shortfall, MONEY_SCALE), now=now) if shortfall else None
     if not shortfall:
-        return _What.CLOSE
-    if case.state is CallState.UNCONFIRMED:
-        return _What.RECHECK
-    return _What.FOLLOW
+        return _Action.CLOSE
+    if call.state is CallState.UNCONFIRMED:
+        return _Action.RECHECK
+    return _Action.FOLLOW
 
 
-def _what_without(case: Case | None, shortfall: Decimal, *, now: datetime) -> _What | None:
-    """Return what is to be done about a shortfall where no case is open."""
-    if case is not None and case.set_aside == shortfall:
+def _action_without_call(call: Call | None, shortfall: Decimal, *, now: datetime) -> _Action | None:
+    """Return what is to be done about a shortfall where no call is open."""
+    if call is not None and call.set_aside == shortfall:
         return None
-    return _What.CONTINUE if case is not None and case.was_met_on_day_of(now) else _What.OPEN
+    return _Action.REOPEN if call is not None and call.was_met_on_day_of(now) else _Action.OPEN
 
 
-async def _steps(matters: Sequence[_Matter], *, due: Due, terms: CallTerms) -> list[Step]:
-    """Return the steps that these matters need."""
-    asked = {matter.standing.id: (matter.standing, matter.account) for matter in matters if _asks_for_manner(matter)}
-    rules, base_currency = terms.terms.policy.rules, terms.terms.base_currency
+async def _steps(issues: Sequence[_OpenIssue], *, due: Due, settings: CallSettings) -> list[Transition]:
+    """Return the steps that these issues need."""
+    asked = {issue.existing.id: (issue.existing, issue.account) for issue in issues if _asks_for_manner(issue)}
+    rules, base_currency = settings.margin.policy.rules, settings.margin.base_currency
     brought = await manner_service.manners(asked, rules=rules, base_currency=base_currency)
-    audit_id = await last_audit_id() if any(matter.what in _SEEN for matter in matters) else 0
-    steps = [await _step(matter, brought, audit_id, due=due, terms=terms) for matter in matters]
+    audit_id = await last_audit_id() if any(issue.action in _EXPLAINED for issue in issues) else 0
+    steps = [await _step(issue, brought, audit_id, due=due, settings=settings) for issue in issues]
     return [step for step in steps if step is not None]
 
 
-def _asks_for_manner(matter: _Matter) -> bool:
-    if matter.what is _What.CLOSE:
+def _asks_for_manner(issue: _OpenIssue) -> bool:
+    if issue.action is _Action.CLOSE:
         return True
-    return matter.what is _What.FOLLOW and matter.standing.state is CallState.OPEN and _is_eased(matter)
+    return issue.action is _Action.FOLLOW and issue.existing.state is CallState.OPEN and _is_eased(issue)
 
 
-def _is_eased(matter: _Matter) -> bool:
-    return matter.shortfall < matter.standing.amount
+def _is_eased(issue: _OpenIssue) -> bool:
+    return issue.shortfall < issue.existing.amount
 
 
 async def _step(
-    matter: _Matter, brought: Mapping[int, Sequence[Manner]], audit_id: int, *, due: Due, terms: CallTerms
-) -> Step | None:
-    """Return the step that a matter needs, None where only the outstanding amount moves."""
-    if matter.what is _What.CLOSE:
-        return _closed(matter.standing, brought[matter.standing.id], now=due.now)
-    if matter.what is _What.FOLLOW:
-        acts = ACTS.intersection(brought.get(matter.standing.id, ()))
-        return life.partially_met(matter.standing, matter.shortfall, now=due.now) if acts else None
-    await asyncio.sleep(0)  # an explanation takes milliseconds: others have their turn between two
-    seen = Evidence(await explain_account(matter.account, terms=terms.terms), audit_id)
-    if matter.what is _What.OPEN:
-        return life.opened(matter.account.client_id, matter.type, matter.shortfall, seen, due=due)
-    if matter.what is _What.CONTINUE:
-        return life.continued(matter.standing, matter.shortfall, is_stale=seen.is_stale, now=due.now)
-    still = seen.is_stale
-    return None if still else life.confirmed(matter.standing, matter.shortfall, seen, due=due, actor=MONITOR)
+    issue: _OpenIssue, brought: Mapping[int, Sequence[Manner]], audit_id: int, *, due: Due, settings: CallSettings
+) -> Transition | None:
+    """Return the step that an issue needs, None where only the outstanding amount moves."""
+    if issue.action is _Action.CLOSE:
+        return _closed(issue.existing, brought[issue.existing.id], now=due.now)
+    if issue.action is _Action.FOLLOW:
+        acts = ACTS.intersection(brought.get(issue.existing.id, ()))
+        return transitions.partially_meet(issue.existing, issue.shortfall, now=due.now) if acts else None
+    await asyncio.sleep(0)  # an explanation takes milliseconds: other requests run between two
+    evidence = CallEvidence(await explain_account(issue.account, settings=settings.margin), audit_id)
+    if issue.action is _Action.OPEN:
+        return transitions.open_call(issue.account.client_id, issue.type, issue.shortfall, evidence, due=due)
+    if issue.action is _Action.REOPEN:
+        return transitions.reopen(issue.existing, issue.shortfall, is_stale=evidence.is_stale, now=due.now)
+    if evidence.is_stale:
+        return None
+    return transitions.confirm(issue.existing, issue.shortfall, evidence, due=due, actor=MONITOR)
 
 
-def _closed(case: Case, manners: Sequence[Manner], *, now: datetime) -> Step:
-    """Return how a case ends; what was never confirmed and went away with the price was no call."""
-    if case.state is CallState.UNCONFIRMED and not (ACTS | {Manner.RULE_CHANGE}).intersection(manners):
-        return life.cancelled(case, now=now, actor=MONITOR, note=_NO_LONGER_SHORT)
-    return life.met(case, ",".join(manners) or Manner.APPRECIATION, now=now)
+def _closed(call: Call, manners: Sequence[Manner], *, now: datetime) -> Transition:
+    """Return how a call ends; what was never confirmed and went away with the price was no call."""
+    if call.state is CallState.UNCONFIRMED and not (ACTS | {Manner.RULE_CHANGE}).intersection(manners):
+        return transitions.cancel(call, now=now, actor=MONITOR, note=_NO_LONGER_SHORT)
+    return transitions.meet(call, ",".join(manners) or Manner.APPRECIATION, now=now)
 
 
-async def _follow(matters: Sequence[_Matter]) -> None:
-    """Store what is outstanding where that is all that changes, before a step says otherwise."""
-    await follow({(matter.account.client_id, matter.type): int(matter.shortfall * MONEY_SCALE) for matter in matters})
+async def _follow(issues: Sequence[_OpenIssue]) -> None:
+    """Store what is outstanding where that is all that changes, before a transition overwrites it."""
+    await follow({(issue.account.client_id, issue.type): int(issue.shortfall * MONEY_SCALE) for issue in issues})

@@ -1,4 +1,4 @@
-"""What the monitor knows of every client's calls and state, beside the book, so that it sees where to look."""
+"""What the monitor knows of every client's calls and state, beside the book, so that it finds what changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -23,23 +23,23 @@ _INCOMPLETE: Final = ranking.CODES[State.INCOMPLETE]
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
-    """Clients that need something, by what they need; a client is in one of them at most."""
+class WorkList:
+    """Clients that need work, by kind; a client is in one of them at most."""
 
-    #: A case may open or close, or has to be looked at again.
+    #: A call may open or close, or has to be reviewed again.
     review: list[int]
-    #: Shortfalls (cents) of cases that stay open.
+    #: Shortfalls (cents) of calls that stay open.
     follow: dict[tuple[int, CallType], int]
-    #: A state to tell, and nothing else.
+    #: A state to publish, and nothing else.
     states: dict[int, State]
 
 
-class Standing:
+class ReviewedState:
     """
     Columns over the clients of a book: what was published and stored last.
 
-    `state` codes of `ranking.CODES`; `seen` by type the shortfall that was dealt with, in cents; `watched` whether
-    a client is looked at whenever anything of it changes.
+    `state` codes of `ranking.CODES`; `handled` by type the shortfall that was dealt with, in cents; `watched` whether
+    a client is reviewed whenever anything of it changes.
     """
 
     def __init__(
@@ -56,22 +56,22 @@ class Standing:
         Args:
             client_ids: (C,) rising.
             states: of clients that are not simply ok.
-            outstanding: cents of the cases that are open.
-            watched: clients with an unconfirmed case, or one that was set aside.
+            outstanding: cents of the calls that are open.
+            watched: clients with an unconfirmed call, or one that was set aside.
         """
         self._ids = client_ids
         self._state = np.full(len(client_ids), _OK, np.int8)
-        self._seen = {kind: np.zeros(len(client_ids), np.int64) for kind in CallType}
+        self._handled = {kind: np.zeros(len(client_ids), np.int64) for kind in CallType}
         self._watched = np.zeros(len(client_ids), np.bool_)
         self.set_states(states)
         self.set_followed(outstanding)
         self._put(self._watched, list(watched), [True] * len(watched))
 
-    def attention(self, valued: BookValuation, rows: Int64) -> Attention:
+    def work_list(self, valued: BookValuation, rows: Int64) -> WorkList:
         """
-        Return which of the clients `rows` need something.
+        Return which of the clients `rows` need work.
 
-        Cost: O(rows) in numpy; Python touches only those who need something.
+        Cost: O(rows) in numpy; Python touches only those that need work.
         """
         self._align(valued.holdings.book.client_ids)
         report = _rows_of(valued.report, rows)
@@ -80,44 +80,46 @@ class Standing:
         watched = self._watched[rows]
         heavy, moved = np.zeros(len(rows), np.bool_), {}
         for kind, short in shortfalls(report).items():
-            seen = self._seen[kind][rows]
-            differs = complete & (short != seen)
-            begins_or_ends = (short == 0) != (seen == 0)
+            handled = self._handled[kind][rows]
+            differs = complete & (short != handled)
+            begins_or_ends = (short == 0) != (handled == 0)
             heavy |= differs & (begins_or_ends | watched)
             moved[kind] = (differs, short)
         heavy |= watched & complete & np.logical_or.reduce([short > 0 for _, short in moved.values()])
-        told = ~heavy & (state != self._state[rows])
+        state_changed = ~heavy & (state != self._state[rows])
         ids = self._ids[rows]
-        return Attention(
+        return WorkList(
             review=[int(client_id) for client_id in ids[heavy]],
             follow={
                 (int(ids[row]), kind): int(short[row])
                 for kind, (differs, short) in moved.items()
                 for row in np.flatnonzero(differs & ~heavy)
             },
-            states={int(ids[row]): ranking.state_of(state[row]) for row in np.flatnonzero(told)},
+            states={int(ids[row]): ranking.state_of(state[row]) for row in np.flatnonzero(state_changed)},
         )
 
     def watched(self) -> Int64:
-        """Return the clients that are looked at whenever anything of them changes."""
+        """Return the clients that are reviewed whenever anything of them changes."""
         return self._ids[self._watched]
 
     def set_reviewed(self, found: Mapping[int, Reviewed]) -> None:
         """Remember what a review dealt with."""
-        self.set_states({client_id: seen.state for client_id, seen in found.items()})
-        self._put(self._watched, list(found), [seen.is_watched for seen in found.values()])
-        complete = {client_id: seen.shortfalls for client_id, seen in found.items() if seen.shortfalls is not None}
+        self.set_states({client_id: reviewed.state for client_id, reviewed in found.items()})
+        self._put(self._watched, list(found), [reviewed.is_watched for reviewed in found.values()])
+        complete = {
+            client_id: reviewed.shortfalls for client_id, reviewed in found.items() if reviewed.shortfalls is not None
+        }
         for kind in CallType:
-            self._put(self._seen[kind], list(complete), [short[kind] for short in complete.values()])
+            self._put(self._handled[kind], list(complete), [short[kind] for short in complete.values()])
 
     def set_followed(self, outstanding: Mapping[tuple[int, CallType], int]) -> None:
         """Remember what was stored as outstanding."""
         for kind in CallType:
             cents = {client_id: short for (client_id, of), short in outstanding.items() if of is kind}
-            self._put(self._seen[kind], list(cents), list(cents.values()))
+            self._put(self._handled[kind], list(cents), list(cents.values()))
 
     def set_states(self, states: Mapping[int, State]) -> None:
-        """Remember what was told."""
+        """Remember what was published."""
         self._put(self._state, list(states), [ranking.CODES[state] for state in states.values()])
 
     def _put(self, column: NDArray[np.int8] | Int64 | Bool, client_ids: list[int], values: list[int]) -> None:
@@ -130,7 +132,7 @@ class Standing:
         column[rows[known]] = np.array(values)[known]
 
     def _align(self, client_ids: Int64) -> None:
-        """Follow the book to other clients; new ones are ok and have no case."""
+        """Follow the book to other clients; new ones are ok and have no call."""
         if client_ids is self._ids or np.array_equal(client_ids, self._ids):
             self._ids = client_ids
             return
@@ -139,8 +141,8 @@ class Standing:
         kept[kept] = client_ids[rows[kept]] == self._ids[kept]
         self._state = _moved(self._state, rows, kept, np.full(len(client_ids), _OK, np.int8))
         self._watched = _moved(self._watched, rows, kept, np.zeros(len(client_ids), np.bool_))
-        for kind, column in self._seen.items():
-            self._seen[kind] = _moved(column, rows, kept, np.zeros(len(client_ids), np.int64))
+        for kind, column in self._handled.items():
+            self._handled[kind] = _moved(column, rows, kept, np.zeros(len(client_ids), np.int64))
         self._ids = client_ids
 
 

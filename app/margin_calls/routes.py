@@ -1,4 +1,4 @@
-"""Margin calls: case files, what the desk does with them, and the daily record."""
+"""Margin calls: list and detail, what the desk does with them, and the daily record."""
 
 import csv
 import io
@@ -11,14 +11,13 @@ from fastapi.responses import JSONResponse
 
 from app.auth.deps import CallerDep, StaffDep
 from app.idempotency.decorator import idempotent
-from app.margin_calls import desk_actions as call_desk
-from app.margin_calls import service as call_list
+from app.margin_calls import desk_actions
 from app.margin_calls import service as calls_service
-from app.margin_calls.deps import CallTermsDep
+from app.margin_calls.deps import CallSettingsDep
 from app.margin_calls.desk_actions import Remark
 from app.margin_calls.schemas import CaseOut, DailyRecordOut, ExtensionIn, MarginCallOut, NoteIn, ReasonIn, Type
-from app.margin_calls.service import CaseFile, Filters, StateFilter
-from app.margin_calls.types import Case
+from app.margin_calls.service import CallDetail
+from app.margin_calls.types import Call, Filters, StateFilter
 from app.web.deps import AfterId, Limit, link_next
 from app.web.fields import LARGEST_ID, DateIn, TimestampIn
 from app.web.problems import problems
@@ -63,10 +62,10 @@ async def list_margin_calls(
     limit: Limit = 100,
 ) -> list[MarginCallOut]:
     """Return the calls that the caller may see, by id."""
-    cases = await call_list.list_calls(filters, caller=caller, after=after, limit=limit)
-    if len(cases) == limit:
-        link_next(request, response, after=cases[-1].id)
-    return [_call(case) for case in cases]
+    calls = await calls_service.list_calls(filters, caller=caller, after=after, limit=limit)
+    if len(calls) == limit:
+        link_next(request, response, after=calls[-1].id)
+    return [_call(call) for call in calls]
 
 
 @router.get(
@@ -108,9 +107,9 @@ async def get_daily_record(
 @router.get(
     "/{callId}", operation_id="get_margin_call", summary="Get a margin call", responses=problems(401, 404, 422, 503)
 )
-async def get_margin_call(call_id: CallId, caller: CallerDep, terms: CallTermsDep) -> CaseOut:
+async def get_margin_call(call_id: CallId, caller: CallerDep, settings: CallSettingsDep) -> CaseOut:
     """Return a call with the explanation that opened it and its history."""
-    return _file(await calls_service.get_call(call_id, caller=caller, clock=terms.clock))
+    return _file(await calls_service.get_call(call_id, caller=caller, clock=settings.clock))
 
 
 @router.post(
@@ -120,9 +119,11 @@ async def get_margin_call(call_id: CallId, caller: CallerDep, terms: CallTermsDe
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
 @idempotent
-async def confirm_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
+async def confirm_margin_call(
+    call_id: CallId, body: ReasonIn, caller: StaffDep, settings: CallSettingsDep
+) -> MarginCallOut:
     """Make it a call for the shortfall of this moment, due from today."""
-    return _call(await call_desk.confirm(call_id, _remark(body, body.reason), caller=caller, terms=terms))
+    return _call(await desk_actions.confirm(call_id, _remark(body, body.reason), caller=caller, settings=settings))
 
 
 @router.post(
@@ -133,11 +134,11 @@ async def confirm_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep,
 )
 @idempotent
 async def extend_margin_call(
-    call_id: CallId, body: ExtensionIn, caller: StaffDep, terms: CallTermsDep
+    call_id: CallId, body: ExtensionIn, caller: StaffDep, settings: CallSettingsDep
 ) -> MarginCallOut:
     """Set a later due date."""
     remark = _remark(body, body.reason)
-    return _call(await call_desk.extend(call_id, body.due_at, remark, caller=caller, terms=terms))
+    return _call(await desk_actions.extend(call_id, body.due_at, remark, caller=caller, settings=settings))
 
 
 @router.post(
@@ -147,9 +148,11 @@ async def extend_margin_call(
     responses=problems(401, 403, 404, 409, 413, 422, 503),
 )
 @idempotent
-async def cancel_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
+async def cancel_margin_call(
+    call_id: CallId, body: ReasonIn, caller: StaffDep, settings: CallSettingsDep
+) -> MarginCallOut:
     """Close a call that a bad price opened; any other shortfall of the client opens a new one."""
-    return _call(await call_desk.cancel(call_id, _remark(body, body.reason), caller=caller, terms=terms))
+    return _call(await desk_actions.cancel(call_id, _remark(body, body.reason), caller=caller, settings=settings))
 
 
 @router.post(
@@ -159,9 +162,11 @@ async def cancel_margin_call(call_id: CallId, body: ReasonIn, caller: StaffDep, 
     responses=problems(401, 403, 404, 413, 422, 503),
 )
 @idempotent
-async def add_margin_call_note(call_id: CallId, body: NoteIn, caller: StaffDep, terms: CallTermsDep) -> MarginCallOut:
+async def add_margin_call_note(
+    call_id: CallId, body: NoteIn, caller: StaffDep, settings: CallSettingsDep
+) -> MarginCallOut:
     """Add a note to a call's history, open or closed; may set or lift the restriction."""
-    return _call(await call_desk.add_note(call_id, _remark(body, body.note), caller=caller, terms=terms))
+    return _call(await desk_actions.add_note(call_id, _remark(body, body.note), caller=caller, settings=settings))
 
 
 def _remark(body: ReasonIn | NoteIn, text: str) -> Remark:
@@ -169,22 +174,22 @@ def _remark(body: ReasonIn | NoteIn, text: str) -> Remark:
     return Remark(text, {"restriction": body.restriction} if named else {})
 
 
-def _fields(case: Case) -> dict[str, Any]:
-    values = {name: getattr(case, name) for name in MarginCallOut.model_fields if name != "policy"}
-    return values | {"policy": {"id": case.policy_id, "version": case.policy_version}}
+def _fields(call: Call) -> dict[str, Any]:
+    values = {name: getattr(call, name) for name in MarginCallOut.model_fields if name != "policy"}
+    return values | {"policy": {"id": call.policy_id, "version": call.policy_version}}
 
 
-def _call(case: Case) -> MarginCallOut:
-    return MarginCallOut.model_validate(_fields(case))
+def _call(call: Call) -> MarginCallOut:
+    return MarginCallOut.model_validate(_fields(call))
 
 
-def _file(found: CaseFile) -> CaseOut:
+def _file(found: CallDetail) -> CaseOut:
     further = {
         "snapshot": found.snapshot,
         "history": found.history,
         "liquidations_12_months": found.liquidations_12_months,
     }
-    return CaseOut.model_validate(_fields(found.case) | further)
+    return CaseOut.model_validate(_fields(found.call) | further)
 
 
 def _attachment(day: date) -> dict[str, str]:

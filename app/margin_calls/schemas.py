@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from app.margin.explain_schemas import EXPLANATION, ExplanationOut
+from app.margin.explain_schemas import EXPLANATION, Basis, ExplanationOut
 from app.margin.schemas import PolicyOut
 from app.web.fields import In, NumberOut, Out, TimestampIn, TimestampOut
 
@@ -58,9 +58,7 @@ class MarginCallOut(Out):
     manner: str | None = Field(description=f"How it was met: {_MANNER}")
     restriction: Restriction | None = Field(description="What the client may still do; null: everything.")
     policy: PolicyOut
-    price_basis: Literal["live", "delayed", "close", "estimate", "stale"] = Field(
-        description="The weakest basis among the prices that opened it."
-    )
+    price_basis: Basis = Field(description="The weakest basis among the prices that opened it.")
 
 
 class HistoryOut(Out):

@@ -1,48 +1,28 @@
-"""Margin calls as the desk and the clients read them: one case, the daily record."""
+"""Margin calls as the desk and the clients read them: the list, one call, the daily record."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from app.auth.types import Caller
-from app.database import sql
+from app.margin_calls import store
 from app.margin_calls.business_days import NEW_YORK
-from app.margin_calls.desk_actions import no_case
-from app.margin_calls.store import find_case
-from app.margin_calls.types import MONITOR, Case, Clock
+from app.margin_calls.desk_actions import call_not_found
+from app.margin_calls.types import MONITOR, Call, Clock, Filters
 from app.models import CallState, CallType, MarginCallEvent, Role
 from app.policies.active import PolicyName
 
 _YEAR: Final = timedelta(days=365)
-#: No case can be of a day outside of these, which every library can still count with.
+#: No call can be of a day outside of these, which every library can still count with.
 _FIRST_DAY: Final = date(1900, 1, 1)
 _LAST_DAY: Final = date(9000, 1, 1)
-_LIQUIDATIONS: Final = """
-select count(*) as count from margin_call
-where client_id = $1 and closed_at > $2 and 'sale' = any(string_to_array(manner, ','))
-"""
-#: Cases that were open for a moment of the day: $1 its start, $2 its end. The state is that of the day's end.
-#: `m.id + 0` keeps the planner from walking along the ids, of which most are of other days.
-_DAY: Final = """
-select m.id, m.client_id, coalesce(c.name, '') as name, m.type, m.amount, e.amount as outstanding, e.to_state as state,
-       m.opened_at, m.due_at, case when m.state = 'met' then m.closed_at end as met_at, m.manner,
-       m.policy_id, m.policy_version
-from margin_call m
-left join client c on c.id = m.client_id
-cross join lateral (
-    select amount, to_state from margin_call_event where call_id = m.id and at < $2 order by id desc limit 1
-) e
-where m.opened_at < $2 and (m.closed_at is null or m.closed_at >= $1) and m.id > $3
-order by m.id + 0 limit $4
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One step of a case; `amount` is what was outstanding after it."""
+    """One step of a call; `amount` is what was outstanding after it."""
 
     at: datetime
     from_state: str | None
@@ -53,13 +33,13 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class CaseFile:
-    """A case with everything that belongs to it."""
+class CallDetail:
+    """A call with everything that belongs to it."""
 
-    case: Case
+    call: Call
     snapshot: dict[str, Any]
     history: Sequence[HistoryEntry]
-    #: The client's cases of the last twelve months that a sale met.
+    #: The client's calls of the last twelve months that a sale met.
     liquidations_12_months: int
 
 
@@ -83,36 +63,33 @@ class RecordedCall:
     policy: PolicyName
 
 
-async def get_call(case_id: int, *, caller: Caller, clock: Clock) -> CaseFile:
+async def get_call(call_id: int, *, caller: Caller, clock: Clock) -> CallDetail:
     """
-    Return one case with snapshot and history; a client does not read the desk's notes.
+    Return one call with snapshot and history; a client does not read the desk's notes.
 
     Raises:
-        NotFoundError: there is no such case, or the caller may not see it.
+        NotFoundError: there is no such call, or the caller may not see it.
     """
-    case = await find_case(case_id)
-    if case is None or (caller.role is Role.CLIENT and caller.client_id != case.client_id):
-        raise no_case(case_id)
-    stored = await sql.one("select snapshot from margin_call where id = $1", case_id)
-    history = await MarginCallEvent.filter(call_id=case_id).order_by("id")
-    since = await clock() - _YEAR
-    counted = await sql.one(_LIQUIDATIONS, case.client_id, since)
+    call = await store.find_call(call_id)
+    if call is None or (caller.role is Role.CLIENT and caller.client_id != call.client_id):
+        raise call_not_found(call_id)
+    history = await MarginCallEvent.filter(call_id=call_id).order_by("id")
     hidden = caller.role is Role.CLIENT
-    return CaseFile(
-        case=case,
-        snapshot=json.loads(stored["snapshot"]),
+    return CallDetail(
+        call=call,
+        snapshot=await store.find_snapshot(call_id),
         history=[_entry(event, is_hidden=hidden and event.actor != MONITOR) for event in history],
-        liquidations_12_months=counted["count"],
+        liquidations_12_months=await store.count_liquidations(call.client_id, since=await clock() - _YEAR),
     )
 
 
 async def daily_record(day: date, *, after: int | None, limit: int) -> list[RecordedCall]:
-    """Return every case that was open at some moment of a day in New York, by id, behind `after`."""
+    """Return every call that was open at some moment of a day in New York, by id, behind `after`."""
     if not _FIRST_DAY < day < _LAST_DAY:
         return []
     start = datetime.combine(day, time(), NEW_YORK)
     end = datetime.combine(day + timedelta(days=1), time(), NEW_YORK)
-    rows = await sql.rows(_DAY, start, end, after or 0, limit)
+    rows = await store.calls_of_day(start, end, after=after or 0, limit=limit)
     return [_recorded(day, row) for row in rows]
 
 
@@ -127,39 +104,9 @@ def _recorded(day: date, row: dict[str, Any]) -> RecordedCall:
     return RecordedCall(date=day, type=kind, state=state, policy=policy, **row)
 
 
-#: What may be asked for; `open` is every state that is not closed.
-StateFilter = Literal["unconfirmed", "open", "partially_met", "extended", "past_due", "met", "cancelled"]
-_COLUMNS: Final = ", ".join(f"m.{field.name}" for field in fields(Case))
-#: How many cases to look at before the index on times is.
-_NEAR: Final = 2_000
-#: $1 the last id of the page before, $2 the size of a page; `m.id + 0` keeps the planner from walking along the ids.
-_BY_TIME: Final = """
-with near as materialized (
-    select m.id from (select * from margin_call where id > $1 order by id limit {near}) m
-    where {condition} order by m.id limit $2
-), far as (
-    select m.id from margin_call m
-    where (select count(*) from near) < $2 and {condition} order by m.id + 0 limit $2
-)
-select {columns} from margin_call m
-where m.id in (select id from near where (select count(*) from near) = $2 union all select id from far) order by m.id
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """Which cases to list: those that match all that is not None; opened from (included) to (excluded)."""
-
-    client_id: int | None = None
-    state: StateFilter | None = None
-    type: Literal["house", "exchange"] | None = None
-    opened_from: datetime | None = None
-    opened_to: datetime | None = None
-
-
-async def list_calls(filters: Filters, *, caller: Caller, after: int | None, limit: int) -> list[Case]:
+async def list_calls(filters: Filters, *, caller: Caller, after: int | None, limit: int) -> list[Call]:
     """
-    Return the cases that the caller may see, by id, behind `after`.
+    Return the calls that the caller may see, by id, behind `after`.
 
     Raises:
         NotFoundError: the filter names a client that the caller may not see.
@@ -168,33 +115,5 @@ async def list_calls(filters: Filters, *, caller: Caller, after: int | None, lim
     if client_id is not None:
         caller.check_client(client_id)
     elif caller.role is Role.CLIENT:
-        client_id = caller.client_id
-    conditions, values = _conditions(filters, client_id)
-    is_by_time = client_id is None and (filters.opened_from is not None or filters.opened_to is not None)
-    query = (_by_time if is_by_time else _in_order)(conditions)
-    rows = await sql.rows(query, after or 0, limit, *values)
-    return [Case.of(row) for row in rows]
-
-
-def _conditions(filters: Filters, client_id: int | None) -> tuple[str, list[Any]]:
-    """Return what is asked for and nothing else, so that one plan is right for every value; values from $3 on."""
-    wanted = {
-        "m.client_id =": client_id,
-        "m.state =": None if filters.state == "open" else filters.state,
-        "m.type =": filters.type,
-        "m.opened_at >=": filters.opened_from,
-        "m.opened_at <": filters.opened_to,
-    }
-    given = {comparison: value for comparison, value in wanted.items() if value is not None}
-    conditions = ["m.id > $1", *(f"{comparison} ${number}" for number, comparison in enumerate(given, start=3))]
-    if filters.state == "open":
-        conditions.append("m.closed_at is null")
-    return " and ".join(conditions), list(given.values())
-
-
-def _in_order(condition: str) -> str:
-    return f"select {_COLUMNS} from margin_call m where {condition} order by m.id limit $2"  # noqa: S608 - ours
-
-
-def _by_time(condition: str) -> str:
-    return _BY_TIME.format(near=_NEAR, condition=condition, columns=_COLUMNS)
+        filters = replace(filters, client_id=caller.client_id)
+    return await store.list_calls(filters, after=after or 0, limit=limit)

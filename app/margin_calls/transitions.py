@@ -1,21 +1,21 @@
-"""The steps in the life of a margin call: pure, from what is stored and what was seen to what comes next."""
+"""The transitions of a margin call: pure, from the stored call and the evidence to the next state."""
 
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from app.margin_calls.types import MONITOR, Case, Due, Evidence, Step
+from app.margin_calls.types import MONITOR, Call, CallEvidence, Due, Transition
 from app.models import CallState, CallType
 
 
-def opened(client_id: int, kind: CallType, shortfall: Decimal, seen: Evidence, *, due: Due) -> Step:
-    """Return the step that opens a case: `unconfirmed` on a stale basis."""
-    policy = seen.explanation.policy
-    case = Case(
+def open_call(client_id: int, kind: CallType, shortfall: Decimal, evidence: CallEvidence, *, due: Due) -> Transition:
+    """Return the step that opens a call: `unconfirmed` on a stale basis."""
+    policy = evidence.explanation.policy
+    call = Call(
         id=0,
         client_id=client_id,
         type=kind,
-        state=CallState.UNCONFIRMED if seen.is_stale else CallState.OPEN,
+        state=CallState.UNCONFIRMED if evidence.is_stale else CallState.OPEN,
         amount=shortfall,
         outstanding=shortfall,
         opened_at=due.now,
@@ -25,56 +25,60 @@ def opened(client_id: int, kind: CallType, shortfall: Decimal, seen: Evidence, *
         restriction=None,
         policy_id=policy.id,
         policy_version=policy.version,
-        price_basis=seen.basis,
-        audit_id=seen.audit_id,
+        price_basis=evidence.basis,
+        audit_id=evidence.audit_id,
         set_aside=None,
     )
-    return Step(before=None, after=case, action="open", actor=MONITOR, at=due.now, snapshot=seen.snapshot)
+    return Transition(before=None, after=call, action="open", actor=MONITOR, at=due.now, snapshot=evidence.snapshot)
 
 
-def confirmed(case: Case, shortfall: Decimal, seen: Evidence, *, due: Due, actor: str, note: str | None = None) -> Step:
-    """Return the step that makes a case a call: for today's shortfall, due from today."""
-    policy = seen.explanation.policy
+def confirm(
+    call: Call, shortfall: Decimal, evidence: CallEvidence, *, due: Due, actor: str, note: str | None = None
+) -> Transition:
+    """Return the step that confirms a call: for today's shortfall, due from today."""
+    policy = evidence.explanation.policy
     after = replace(
-        case,
+        call,
         state=CallState.OPEN,
         amount=shortfall,
         outstanding=shortfall,
-        due_at=due.at[case.type],
+        due_at=due.at[call.type],
         policy_id=policy.id,
         policy_version=policy.version,
-        price_basis=seen.basis,
-        audit_id=seen.audit_id,
+        price_basis=evidence.basis,
+        audit_id=evidence.audit_id,
     )
-    return Step(before=case, after=after, action="confirm", actor=actor, at=due.now, note=note, snapshot=seen.snapshot)
+    return Transition(
+        before=call, after=after, action="confirm", actor=actor, at=due.now, note=note, snapshot=evidence.snapshot
+    )
 
 
-def continued(case: Case, shortfall: Decimal, *, is_stale: bool, now: datetime) -> Step:
-    """Return the step that takes a case up again on the day on which it was met."""
+def reopen(call: Call, shortfall: Decimal, *, is_stale: bool, now: datetime) -> Transition:
+    """Return the step that takes a call up again on the day on which it was met."""
     state = CallState.UNCONFIRMED if is_stale else CallState.OPEN
-    after = replace(case, state=state, outstanding=shortfall, closed_at=None, manner=None)
-    return Step(before=case, after=after, action="reopen", actor=MONITOR, at=now)
+    after = replace(call, state=state, outstanding=shortfall, closed_at=None, manner=None)
+    return Transition(before=call, after=after, action="reopen", actor=MONITOR, at=now)
 
 
-def met(case: Case, manner: str, *, now: datetime) -> Step:
-    """Return the step that closes a case, because nothing is short any more."""
-    after = replace(case, state=CallState.MET, outstanding=Decimal(0), closed_at=now, manner=manner)
-    return Step(before=case, after=after, action="meet", actor=MONITOR, at=now)
+def meet(call: Call, manner: str, *, now: datetime) -> Transition:
+    """Return the step that closes a call, because nothing is short any more."""
+    after = replace(call, state=CallState.MET, outstanding=Decimal(0), closed_at=now, manner=manner)
+    return Transition(before=call, after=after, action="meet", actor=MONITOR, at=now)
 
 
-def cancelled(case: Case, *, now: datetime, actor: str, note: str, set_aside: Decimal | None = None) -> Step:
-    """Return the step that closes a case which should not have been opened."""
-    after = replace(case, state=CallState.CANCELLED, outstanding=Decimal(0), closed_at=now, set_aside=set_aside)
-    return Step(before=case, after=after, action="cancel", actor=actor, at=now, note=note)
+def cancel(call: Call, *, now: datetime, actor: str, note: str, set_aside: Decimal | None = None) -> Transition:
+    """Return the step that closes a call which should not have been opened."""
+    after = replace(call, state=CallState.CANCELLED, outstanding=Decimal(0), closed_at=now, set_aside=set_aside)
+    return Transition(before=call, after=after, action="cancel", actor=actor, at=now, note=note)
 
 
-def partially_met(case: Case, outstanding: Decimal, *, now: datetime) -> Step:
-    """Return the step of a case of which the client met a part."""
-    after = replace(case, state=CallState.PARTIALLY_MET, outstanding=outstanding)
-    return Step(before=case, after=after, action="partially_meet", actor=MONITOR, at=now)
+def partially_meet(call: Call, outstanding: Decimal, *, now: datetime) -> Transition:
+    """Return the step of a call of which the client met a part."""
+    after = replace(call, state=CallState.PARTIALLY_MET, outstanding=outstanding)
+    return Transition(before=call, after=after, action="partially_meet", actor=MONITOR, at=now)
 
 
-def past_due(case: Case, *, now: datetime) -> Step:
-    """Return the step of a case whose day is over."""
-    after = replace(case, state=CallState.PAST_DUE)
-    return Step(before=case, after=after, action="pass_due", actor=MONITOR, at=now)
+def pass_due(call: Call, *, now: datetime) -> Transition:
+    """Return the step of a call whose day is over."""
+    after = replace(call, state=CallState.PAST_DUE)
+    return Transition(before=call, after=after, action="pass_due", actor=MONITOR, at=now)

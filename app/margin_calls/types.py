@@ -1,17 +1,18 @@
-"""A margin call as files of the room pass it around, with its steps, its evidence, and what it depends on."""
+"""A margin call as files of the room pass it around, with its transitions, evidence and settings."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from app.audit.hash_chain import Plain, plain
-from app.margin.explain import Explanation, Terms
+from app.margin.explain import MarginSettings
+from app.margin.explain_schemas import ExplanationOut
 from app.margin_calls.business_days import close_after, day_of
 from app.models import CallState, CallType
 
-#: Who acts when nobody does.
+#: The actor of what no user does.
 MONITOR: Final = "monitor"
 #: The weakest basis on which the monitor opens a call by itself.
 STALE: Final = "stale"
@@ -24,14 +25,14 @@ async def wall_clock() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class CallTerms:
+class CallSettings:
     """What calls depend on beside the account."""
 
-    terms: Terms
+    margin: MarginSettings
     warning_cushion: float
     #: Business days until a call is due, by type.
     days: Mapping[CallType, int]
-    #: The time by which cases are opened, due and closed: the wall clock, or a replay's.
+    #: The time by which calls are opened, due and closed: the wall clock, or a replay's.
     clock: Clock
 
     async def due(self) -> "Due":
@@ -49,7 +50,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Call:
     """A row of `MarginCall`, without its snapshot; `id` 0 = not stored yet."""
 
     id: int
@@ -70,8 +71,8 @@ class Case:
     set_aside: Decimal | None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Case":
-        """Return a row of the table as a case."""
+    def of(cls, row: Mapping[str, Any]) -> "Call":
+        """Return a row of the table as a call."""
         values = {field.name: row[field.name] for field in fields(cls)}
         return cls(**values | {"type": CallType(row["type"]), "state": CallState(row["state"])})
 
@@ -86,11 +87,11 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step in the life of a case: from `before` (None: it opens) to `after`."""
+class Transition:
+    """One step in the life of a call: from `before` (None: it opens) to `after`."""
 
-    before: Case | None
-    after: Case
+    before: Call | None
+    after: Call
     #: open, reopen, confirm, partially_meet, meet, cancel, extend, pass_due, note.
     action: str
     actor: str
@@ -101,10 +102,10 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a shortfall was seen on: the explanation, and the last audit entry of that moment."""
+class CallEvidence:
+    """What a shortfall rests on: the explanation, and the last audit entry of that moment."""
 
-    explanation: Explanation
+    explanation: ExplanationOut
     audit_id: int
 
     @property
@@ -115,9 +116,24 @@ class Evidence:
     @property
     def snapshot(self) -> Plain:
         """The explanation as it is stored; figures are exact strings."""
-        return plain(asdict(self.explanation))
+        return plain(self.explanation.model_dump())
 
     @property
     def is_stale(self) -> bool:
-        """Whether the desk has to look at it first."""
+        """Whether the desk has to confirm it first."""
         return self.basis == STALE
+
+
+#: What may be asked for; `open` is every state that is not closed.
+StateFilter = Literal["unconfirmed", "open", "partially_met", "extended", "past_due", "met", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which calls to list: those that match all that is not None; opened from (included) to (excluded)."""
+
+    client_id: int | None = None
+    state: StateFilter | None = None
+    type: Literal["house", "exchange"] | None = None
+    opened_from: datetime | None = None
+    opened_to: datetime | None = None

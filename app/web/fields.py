@@ -124,11 +124,15 @@ def _whole_as_integer(value: Decimal | float) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 
-#: Money, prices and rates on the way out.
-NumberOut = Annotated[Decimal, PlainSerializer(_number, return_type=float), WithJsonSchema({"type": "number"})]
+#: Money, prices and rates on the way out: numbers in JSON, exact decimals in Python (`model_dump()`).
+NumberOut = Annotated[
+    Decimal, PlainSerializer(_number, return_type=float, when_used="json"), WithJsonSchema({"type": "number"})
+]
 #: Units held on the way out: 100, not 100.0.
 QuantityOut = Annotated[
-    Decimal, PlainSerializer(_whole_as_integer, return_type=int | float), WithJsonSchema({"type": "number"})
+    Decimal,
+    PlainSerializer(_whole_as_integer, return_type=int | float, when_used="json"),
+    WithJsonSchema({"type": "number"}),
 ]
 
 

@@ -1,7 +1,7 @@
 """Users, clients and prices for the access table, and every token that a caller may try."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from app.audit.hash_chain import plain
 from app.auth.types import Caller
-from app.margin.explain import Terms, explain_client
+from app.margin.explain import MarginSettings, explain_client
 from app.models import CallState, CallType, Event, Import, Margin, MarginCall, Role, Webhook, WebhookDelivery
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
@@ -23,7 +23,7 @@ from tests.fakes import FakeProvider
 
 PASSWORD = "correct horse battery"
 _MONITOR = Caller(user_id=0, username="monitor", role=Role.ADMIN)
-_TERMS = Terms(ActivePolicy.of(builtin_policy("flat")), "USD", 1800, None)
+_SETTINGS = MarginSettings(ActivePolicy.of(builtin_policy("flat")), "USD", 1800, None)
 _OTHER_KEY = b"another key, also of 32 bytes or more"
 
 
@@ -148,7 +148,7 @@ def _bad(access: Mapping[str, str], refresh_token: str, key: bytes) -> dict[str,
 async def _call(client_id: int, state: CallState) -> int:
     """Store a margin call, as the monitor would; the client's debt is what it asks for."""
     await Margin.filter(client_id=client_id).update(loan=Decimal(2000))  # 10 AAPL at 200: nothing is left
-    seen = await explain_client(client_id, caller=_MONITOR, terms=_TERMS)
+    seen = await explain_client(client_id, caller=_MONITOR, settings=_SETTINGS)
     now = datetime.now(UTC)
     call = await MarginCall.create(
         client_id=client_id,
@@ -161,7 +161,7 @@ async def _call(client_id: int, state: CallState) -> int:
         policy_id="flat",
         policy_version="1",
         price_basis="live",
-        snapshot=plain(asdict(seen)),
+        snapshot=plain(seen.model_dump()),
     )
     return int(call.id)
 

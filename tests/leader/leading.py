@@ -16,9 +16,9 @@ from app.book.valuation import ValuationRules
 from app.database.connections import Database, migrate, tortoise_config
 from app.database.notifications import Listener
 from app.leader import Leader
-from app.margin.explain import Terms
+from app.margin.explain import MarginSettings
 from app.margin_calls.monitor import Reviewer
-from app.margin_calls.types import CallTerms
+from app.margin_calls.types import CallSettings
 from app.models import CallType
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
@@ -78,10 +78,10 @@ async def store(accounts: Sequence[Account]) -> list[int]:
     return ids
 
 
-def terms() -> CallTerms:
-    """Return the terms of policy `flat` in the days of a replay."""
-    return CallTerms(
-        Terms(ActivePolicy.of(builtin_policy("flat")), "USD", 1800, None),
+def settings() -> CallSettings:
+    """Return the settings of policy `flat` in the days of a replay."""
+    return CallSettings(
+        MarginSettings(ActivePolicy.of(builtin_policy("flat")), "USD", 1800, None),
         WARNING_CUSHION,
         {CallType.HOUSE: 5, CallType.EXCHANGE: 2},
         replay_clock,
@@ -95,13 +95,15 @@ def replaying(file: Path, **days: object) -> ReplayProvider:
 
 def reviewer() -> Reviewer:
     """Return a reviewer with a book of its own, as another process has it."""
-    on = terms()
-    return Reviewer(LiveBook(ValuationRules(on.terms.policy, WARNING_CUSHION), base_currency="USD"), terms=on)
+    on = settings()
+    return Reviewer(LiveBook(ValuationRules(on.margin.policy, WARNING_CUSHION), base_currency="USD"), settings=on)
 
 
 def leader(database: Database, provider: PriceProvider, *, pace: float = 0.02) -> tuple[Leader, Listener]:
     """Return a leader that has not begun, and what wakes it; run both."""
     listener = Listener(database, ("book",))
     refresher = Refresher(PriceFeed(provider, "USD"), pace=Pace(pace, is_replay=True))
-    made = Leader(database, reviewer=reviewer(), refresher=refresher, signal=listener.signal("book"), terms=terms())
+    made = Leader(
+        database, reviewer=reviewer(), refresher=refresher, signal=listener.signal("book"), settings=settings()
+    )
     return made, listener

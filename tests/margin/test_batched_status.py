@@ -14,8 +14,8 @@ from app.auth.types import Caller
 from app.book import client_loader as book
 from app.core.errors import MissingPricesError, NotFoundError
 from app.database.connections import DATABASE_DOWN
-from app.margin import service as margin_reads
-from app.margin.service import MarginReads, MarginStatus
+from app.margin import service as margin_service
+from app.margin.service import MarginLoader, MarginStatus
 from app.models import Client, Margin, MarketData, Position, Role
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
@@ -34,8 +34,8 @@ async def committed(app: FastAPI) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def reads() -> MarginReads:
-    return MarginReads(rules=RULES, base_currency="USD", seconds=10)
+def loader() -> MarginLoader:
+    return MarginLoader(rules=RULES, base_currency="USD", seconds=10)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(client_ids))
         return await load(connection, client_ids, **kwargs)
 
-    monkeypatch.setattr(margin_reads, "load_clients", count)
+    monkeypatch.setattr(margin_service, "load_clients", count)
     return sizes
 
 
@@ -69,15 +69,15 @@ async def add_client(*symbols: str, loan: int = 0) -> int:
     return client_id
 
 
-async def ask(reads: MarginReads, *client_ids: int, caller: Caller = DESK) -> list[MarginStatus | BaseException]:
+async def ask(loader: MarginLoader, *client_ids: int, caller: Caller = DESK) -> list[MarginStatus | BaseException]:
     return await asyncio.gather(
-        *(reads.status(client_id, caller=caller) for client_id in client_ids), return_exceptions=True
+        *(loader.status(client_id, caller=caller) for client_id in client_ids), return_exceptions=True
     )
 
 
 @pytest.mark.usefixtures("db")
 async def test_those_who_come_together_share_a_statement_and_get_each_its_own_answer(
-    reads: MarginReads, statements: list[int]
+    loader: MarginLoader, statements: list[int]
 ) -> None:
     await price("AAPL", 100)
     first, second = await add_client("AAPL", loan=10), await add_client(loan=-5)
@@ -85,7 +85,7 @@ async def test_those_who_come_together_share_a_statement_and_get_each_its_own_an
     bound = Caller(user_id=2, username="bound", role=Role.CLIENT, client_id=second)
 
     *answers, foreign = await asyncio.gather(
-        ask(reads, second, first, 2**53 - 1, unpriced, first, second), ask(reads, first, caller=bound)
+        ask(loader, second, first, 2**53 - 1, unpriced, first, second), ask(loader, first, caller=bound)
     )
 
     [[in_credit, in_debt, nobody, missing, again, _]] = answers
@@ -103,10 +103,10 @@ async def test_those_who_come_together_share_a_statement_and_get_each_its_own_an
 
 
 @pytest.mark.usefixtures("db")
-async def test_more_than_a_statement_takes_are_served_by_several(reads: MarginReads, statements: list[int]) -> None:
+async def test_more_than_a_statement_takes_are_served_by_several(loader: MarginLoader, statements: list[int]) -> None:
     ids = [await add_client(loan=-number) for number in range(70)]
 
-    answers = await ask(reads, *ids)
+    answers = await ask(loader, *ids)
 
     assert [answer.net_equity for answer in answers if isinstance(answer, MarginStatus)] == list(range(70))
     assert sum(statements) == 70
@@ -114,29 +114,29 @@ async def test_more_than_a_statement_takes_are_served_by_several(reads: MarginRe
 
 
 @pytest.mark.usefixtures("committed")
-async def test_no_answer_is_older_than_a_write_that_was_acknowledged_before_its_request(reads: MarginReads) -> None:
+async def test_no_answer_is_older_than_a_write_that_was_acknowledged_before_its_request(loader: MarginLoader) -> None:
     client_id = await add_client()
     stop = False
 
     async def read_on() -> int:
         count = 0
         while not stop:
-            await reads.status(client_id, caller=DESK)
+            await loader.status(client_id, caller=DESK)
             count += 1
         return count
 
     others = [asyncio.create_task(read_on()) for _ in range(8)]
     for loan in range(1, 101):
         await Margin.filter(client_id=client_id).update(loan=Decimal(loan))
-        assert (await reads.status(client_id, caller=DESK)).loan_amount == loan
+        assert (await loader.status(client_id, caller=DESK)).loan_amount == loan
     stop = True
     assert min(await asyncio.gather(*others)) > 0
 
 
 @pytest.mark.usefixtures("db")
-async def test_who_is_cancelled_leaves_the_others_as_they_are(reads: MarginReads) -> None:
+async def test_who_is_cancelled_leaves_the_others_as_they_are(loader: MarginLoader) -> None:
     ids = [await add_client(loan=-number) for number in range(5)]
-    tasks = [asyncio.create_task(reads.status(client_id, caller=DESK)) for client_id in ids]
+    tasks = [asyncio.create_task(loader.status(client_id, caller=DESK)) for client_id in ids]
     await asyncio.sleep(0)  # all of them wait now
 
     tasks[0].cancel()
@@ -146,19 +146,19 @@ async def test_who_is_cancelled_leaves_the_others_as_they_are(reads: MarginReads
     cancelled = [isinstance(answer, asyncio.CancelledError) for answer in answers]
     assert cancelled == [True, False, False, True, False]
     assert [answer.net_equity for answer in answers if isinstance(answer, MarginStatus)] == [1, 2, 4]
-    assert (await reads.status(ids[0], caller=DESK)).net_equity == 0
+    assert (await loader.status(ids[0], caller=DESK)).net_equity == 0
 
 
 @pytest.mark.usefixtures("committed")
 async def test_a_connection_that_breaks_fails_those_whom_it_served_each_by_its_own_error(
-    reads: MarginReads, database_url: str
+    loader: MarginLoader, database_url: str
 ) -> None:
     ids = [await add_client(loan=-number) for number in range(3)]
     other = await asyncpg.connect(database_url)
     try:
         async with other.transaction():
             await other.execute("lock table margin in access exclusive mode")
-            waiting = asyncio.create_task(ask(reads, *ids))
+            waiting = asyncio.create_task(ask(loader, *ids))
             blocked = "select pg_terminate_backend(pid) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
             while not await other.fetch(blocked, other.get_server_pid()):  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.01)
@@ -168,17 +168,17 @@ async def test_a_connection_that_breaks_fails_those_whom_it_served_each_by_its_o
 
     assert all(isinstance(answer, DATABASE_DOWN) for answer in answers)
     assert len({id(answer) for answer in answers}) == len(ids)
-    assert (await reads.status(ids[2], caller=DESK)).net_equity == 2
+    assert (await loader.status(ids[2], caller=DESK)).net_equity == 2
 
 
 @pytest.mark.usefixtures("db")
-async def test_who_comes_while_one_is_served_alone_goes_together(reads: MarginReads, statements: list[int]) -> None:
+async def test_who_comes_while_one_is_served_alone_goes_together(loader: MarginLoader, statements: list[int]) -> None:
     ids = [await add_client(loan=-number) for number in range(4)]
-    await ask(reads, ids[0])
+    await ask(loader, ids[0])
 
-    alone = asyncio.create_task(reads.status(ids[0], caller=DESK))
+    alone = asyncio.create_task(loader.status(ids[0], caller=DESK))
     await asyncio.sleep(0)
-    answers = await ask(reads, *ids[1:])
+    answers = await ask(loader, *ids[1:])
 
     assert (await alone).net_equity == 0
     assert [answer.net_equity for answer in answers if isinstance(answer, MarginStatus)] == [1, 2, 3]
@@ -186,13 +186,13 @@ async def test_who_comes_while_one_is_served_alone_goes_together(reads: MarginRe
 
 
 @pytest.mark.usefixtures("db")
-async def test_one_served_alone_who_is_cancelled_holds_up_nobody(reads: MarginReads) -> None:
+async def test_one_served_alone_who_is_cancelled_holds_up_nobody(loader: MarginLoader) -> None:
     ids = [await add_client(loan=-number) for number in range(3)]
-    await ask(reads, ids[0])
+    await ask(loader, ids[0])
 
-    alone = asyncio.create_task(reads.status(ids[0], caller=DESK))
+    alone = asyncio.create_task(loader.status(ids[0], caller=DESK))
     await asyncio.sleep(0)
-    others = asyncio.create_task(ask(reads, *ids[1:]))
+    others = asyncio.create_task(ask(loader, *ids[1:]))
     await asyncio.sleep(0)
     alone.cancel()
 
@@ -202,15 +202,15 @@ async def test_one_served_alone_who_is_cancelled_holds_up_nobody(reads: MarginRe
 
 @pytest.mark.usefixtures("committed")
 async def test_a_statement_that_hangs_fails_in_time_and_holds_up_nobody_after(database_url: str) -> None:
-    reads = MarginReads(rules=RULES, base_currency="USD", seconds=0.2)
+    loader = MarginLoader(rules=RULES, base_currency="USD", seconds=0.2)
     client_id = await add_client(loan=-1)
     other = await asyncpg.connect(database_url)
     try:
         async with other.transaction():
             await other.execute("lock table margin in access exclusive mode")
-            [answer] = await ask(reads, client_id)
+            [answer] = await ask(loader, client_id)
     finally:
         await other.close()
 
     assert isinstance(answer, TimeoutError)
-    assert (await reads.status(client_id, caller=DESK)).net_equity == 1
+    assert (await loader.status(client_id, caller=DESK)).net_equity == 1

@@ -1,1 +1,1 @@
-"""Margin calls as case files."""
+"""Margin calls from opening to record."""

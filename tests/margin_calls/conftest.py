@@ -12,10 +12,10 @@ from tortoise import connections
 
 from app.auth.types import Caller
 from app.clients import service as clients_service
-from app.margin.explain import Terms
+from app.margin.explain import MarginSettings
 from app.margin_calls import review as call_review
 from app.margin_calls.review import Reviewed
-from app.margin_calls.types import CallTerms
+from app.margin_calls.types import CallSettings
 from app.models import CallType, Event, Margin, MarginCall, MarginCallEvent, MarketData, Position, Role
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
@@ -31,10 +31,10 @@ DESK = Caller(user_id=0, username="desk", role=Role.RISK)
 MONDAY = datetime(2026, 3, 2, 15, 30, tzinfo=UTC)
 
 
-def terms_of(policy: str, clock: Callable[[], Awaitable[datetime]]) -> CallTerms:
-    """Return terms with a built-in policy."""
-    terms = Terms(ActivePolicy.of(builtin_policy(policy)), "USD", 1800, None)
-    return CallTerms(terms, 0.05, {CallType.HOUSE: 5, CallType.EXCHANGE: 2}, clock)
+def settings_of(policy: str, clock: Callable[[], Awaitable[datetime]]) -> CallSettings:
+    """Return settings with a built-in policy."""
+    settings = MarginSettings(ActivePolicy.of(builtin_policy(policy)), "USD", 1800, None)
+    return CallSettings(settings, 0.05, {CallType.HOUSE: 5, CallType.EXCHANGE: 2}, clock)
 
 
 @dataclass
@@ -44,10 +44,10 @@ class Desk:
     provider: FakeProvider
     now: datetime = MONDAY
     policy: str = "flat"
-    terms: CallTerms = field(init=False)
+    settings: CallSettings = field(init=False)
 
     def __post_init__(self) -> None:
-        self.terms = terms_of(self.policy, self.clock)
+        self.settings = settings_of(self.policy, self.clock)
 
     async def clock(self) -> datetime:
         return self.now
@@ -58,11 +58,11 @@ class Desk:
 
     def under(self, policy: str) -> None:
         """Go on under another policy, as after a restart."""
-        self.policy, self.terms = policy, terms_of(policy, self.clock)
+        self.policy, self.settings = policy, settings_of(policy, self.clock)
 
     def under_rules(self, policy: ActivePolicy) -> None:
         """Go on under a policy of one's own."""
-        self.terms = replace(self.terms, terms=replace(self.terms.terms, policy=policy))
+        self.settings = replace(self.settings, margin=replace(self.settings.margin, policy=policy))
 
     async def client(self, *, loan: str, rate: str | None = None, name: str = "Ada", **held: str) -> int:
         """Store a client with positions."""
@@ -101,10 +101,10 @@ class Desk:
 
     async def review(self, *client_ids: int) -> dict[int, Reviewed]:
         """Have the monitor look at some clients."""
-        return await call_review.review(client_ids, terms=self.terms)
+        return await call_review.review(client_ids, settings=self.settings)
 
     async def pass_due(self) -> int:
-        return await call_review.pass_due(terms=self.terms)
+        return await call_review.pass_due(settings=self.settings)
 
 
 @pytest.fixture
@@ -113,12 +113,12 @@ async def desk(db: None, provider: FakeProvider) -> Desk:
 
 
 async def only_call(client_id: int, kind: CallType = CallType.HOUSE) -> MarginCall:
-    """Return the one case of a client and type; fails if there are several."""
+    """Return the one call of a client and type; fails if there are several."""
     return await MarginCall.get(client_id=client_id, type=kind)
 
 
 async def history(call: MarginCall) -> list[tuple[str | None, str]]:
-    """Return the steps of a case."""
+    """Return the steps of a call."""
     return [(event.from_state, event.to_state) for event in await MarginCallEvent.filter(call_id=call.id)]
 
 

@@ -1,4 +1,4 @@
-"""What the desk does with a case, and what it may not."""
+"""What the desk does with a call, and what it may not."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -7,7 +7,7 @@ import pytest
 
 from app.clients import service as clients_service
 from app.core.errors import ConflictError, InvalidInputError, NotFoundError
-from app.margin_calls import desk_actions as call_desk
+from app.margin_calls import desk_actions
 from app.margin_calls.desk_actions import Remark
 from app.models import CallState, MarginCall
 from tests.margin_calls.conftest import DESK, Desk, history, only_call
@@ -54,7 +54,7 @@ async def test_confirming_makes_it_a_call_of_today_for_what_is_short_today(desk:
     await desk.set_loan(doubtful, "7600")
     desk.wait(days=1)
 
-    await call_desk.confirm(call.id, SAID, caller=DESK, terms=desk.terms)
+    await desk_actions.confirm(call.id, SAID, caller=DESK, settings=desk.settings)
 
     confirmed = await only_call(doubtful)
     assert (confirmed.state, confirmed.amount, confirmed.outstanding) == (CallState.OPEN, Decimal(400), Decimal(400))
@@ -100,14 +100,14 @@ async def test_a_deposit_on_an_unconfirmed_call_meets_it(desk: Desk, doubtful: i
 
 async def test_a_call_that_is_open_cannot_be_confirmed(desk: Desk, ada: int) -> None:
     with pytest.raises(ConflictError, match="only an unconfirmed one"):
-        await call_desk.confirm((await only_call(ada)).id, SAID, caller=DESK, terms=desk.terms)
+        await desk_actions.confirm((await only_call(ada)).id, SAID, caller=DESK, settings=desk.settings)
 
 
 async def test_a_call_without_a_shortfall_cannot_be_confirmed(desk: Desk, doubtful: int) -> None:
     await desk.set_loan(doubtful, "7000")
 
     with pytest.raises(ConflictError, match="not short"):
-        await call_desk.confirm((await only_call(doubtful)).id, SAID, caller=DESK, terms=desk.terms)
+        await desk_actions.confirm((await only_call(doubtful)).id, SAID, caller=DESK, settings=desk.settings)
 
 
 async def test_an_extension_moves_the_due_date_and_passes_in_its_turn(desk: Desk, ada: int) -> None:
@@ -116,7 +116,7 @@ async def test_an_extension_moves_the_due_date_and_passes_in_its_turn(desk: Desk
     desk.now = call.due_at + timedelta(hours=1)
     await desk.pass_due()
 
-    await call_desk.extend(call.id, later, SAID, caller=DESK, terms=desk.terms)
+    await desk_actions.extend(call.id, later, SAID, caller=DESK, settings=desk.settings)
     assert await desk.pass_due() == 0
     desk.now = later + timedelta(hours=1)
     assert await desk.pass_due() == 1
@@ -129,19 +129,19 @@ async def test_an_extension_moves_the_due_date_and_passes_in_its_turn(desk: Desk
 
 async def test_an_extension_into_the_past_is_refused(desk: Desk, ada: int) -> None:
     with pytest.raises(InvalidInputError):
-        await call_desk.extend((await only_call(ada)).id, desk.now, SAID, caller=DESK, terms=desk.terms)
+        await desk_actions.extend((await only_call(ada)).id, desk.now, SAID, caller=DESK, settings=desk.settings)
 
 
 async def test_an_extension_must_be_one(desk: Desk, ada: int) -> None:
     call = await only_call(ada)
     with pytest.raises(ConflictError, match="already"):
-        await call_desk.extend(call.id, call.due_at, SAID, caller=DESK, terms=desk.terms)
+        await desk_actions.extend(call.id, call.due_at, SAID, caller=DESK, settings=desk.settings)
 
 
 async def test_an_unconfirmed_call_cannot_be_extended(desk: Desk, doubtful: int) -> None:
     call = await only_call(doubtful)
     with pytest.raises(ConflictError, match="unconfirmed"):
-        await call_desk.extend(call.id, call.due_at + WEEK, SAID, caller=DESK, terms=desk.terms)
+        await desk_actions.extend(call.id, call.due_at + WEEK, SAID, caller=DESK, settings=desk.settings)
 
 
 async def test_an_unconfirmed_call_does_not_pass_its_due_date(desk: Desk, doubtful: int) -> None:
@@ -152,7 +152,7 @@ async def test_an_unconfirmed_call_does_not_pass_its_due_date(desk: Desk, doubtf
 async def test_a_cancelled_call_stays_so_while_the_shortfall_is_the_same_to_the_cent(desk: Desk, ada: int) -> None:
     call = await only_call(ada)
 
-    await call_desk.cancel(call.id, Remark("bad price", {}), caller=DESK, terms=desk.terms)
+    await desk_actions.cancel(call.id, Remark("bad price", {}), caller=DESK, settings=desk.settings)
     await desk.review(ada)
 
     (cancelled,) = await MarginCall.filter(client_id=ada)
@@ -160,7 +160,7 @@ async def test_a_cancelled_call_stays_so_while_the_shortfall_is_the_same_to_the_
 
 
 async def test_any_other_shortfall_opens_a_new_one(desk: Desk, ada: int) -> None:
-    await call_desk.cancel((await only_call(ada)).id, SAID, caller=DESK, terms=desk.terms)
+    await desk_actions.cancel((await only_call(ada)).id, SAID, caller=DESK, settings=desk.settings)
 
     await desk.price("AAPL", "96.01")
     await desk.review(ada)
@@ -171,30 +171,32 @@ async def test_any_other_shortfall_opens_a_new_one(desk: Desk, ada: int) -> None
 
 async def test_what_is_closed_cannot_be_cancelled_or_extended(desk: Desk, ada: int) -> None:
     call = await only_call(ada)
-    await call_desk.cancel(call.id, SAID, caller=DESK, terms=desk.terms)
+    await desk_actions.cancel(call.id, SAID, caller=DESK, settings=desk.settings)
 
     with pytest.raises(ConflictError):
-        await call_desk.cancel(call.id, SAID, caller=DESK, terms=desk.terms)
+        await desk_actions.cancel(call.id, SAID, caller=DESK, settings=desk.settings)
     with pytest.raises(ConflictError):
-        await call_desk.extend(call.id, call.due_at + WEEK, SAID, caller=DESK, terms=desk.terms)
+        await desk_actions.extend(call.id, call.due_at + WEEK, SAID, caller=DESK, settings=desk.settings)
 
 
 async def test_a_note_changes_nothing_but_the_restriction_that_it_names(desk: Desk, ada: int) -> None:
     call = await only_call(ada)
 
-    await call_desk.add_note(call.id, Remark("no answer", {"restriction": "close_only"}), caller=DESK, terms=desk.terms)
-    await call_desk.add_note(call.id, Remark("still none", {}), caller=DESK, terms=desk.terms)
+    await desk_actions.add_note(
+        call.id, Remark("no answer", {"restriction": "close_only"}), caller=DESK, settings=desk.settings
+    )
+    await desk_actions.add_note(call.id, Remark("still none", {}), caller=DESK, settings=desk.settings)
     assert (await only_call(ada)).restriction == "close_only"
-    await call_desk.add_note(call.id, Remark("paid", {"restriction": None}), caller=DESK, terms=desk.terms)
+    await desk_actions.add_note(call.id, Remark("paid", {"restriction": None}), caller=DESK, settings=desk.settings)
 
     noted = await only_call(ada)
     assert (noted.restriction, noted.state, noted.due_at) == (None, call.state, call.due_at)
     assert await history(noted) == [(None, "open"), *[("open", "open")] * 3]
 
 
-async def test_there_must_be_a_case(desk: Desk) -> None:
+async def test_there_must_be_a_call(desk: Desk) -> None:
     with pytest.raises(NotFoundError):
-        await call_desk.cancel(2**52, SAID, caller=DESK, terms=desk.terms)
+        await desk_actions.cancel(2**52, SAID, caller=DESK, settings=desk.settings)
 
 
 async def test_a_client_that_had_a_call_cannot_be_deleted(desk: Desk) -> None:

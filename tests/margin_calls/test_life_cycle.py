@@ -1,4 +1,4 @@
-"""A case from its first shortfall to its end. Policy `flat`: 25 % of value; client: 100 AAPL."""
+"""A call from its first shortfall to its end. Policy `flat`: 25 % of value; client: 100 AAPL."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -75,7 +75,7 @@ async def test_recovered_prices_close_the_call(desk: Desk) -> None:
     assert call.closed_at == desk.now
 
 
-async def test_a_shortfall_on_the_same_day_continues_the_case(desk: Desk) -> None:
+async def test_a_shortfall_on_the_same_day_reopens_the_call(desk: Desk) -> None:
     await desk.price("AAPL", "96")
     ada = await desk.client(loan="7500", AAPL="100")
     await desk.review(ada)
@@ -92,7 +92,7 @@ async def test_a_shortfall_on_the_same_day_continues_the_case(desk: Desk) -> Non
     assert await history(call) == [(None, "open"), ("open", "met"), ("met", "open")]
 
 
-async def test_a_shortfall_on_the_next_day_is_another_case(desk: Desk) -> None:
+async def test_a_shortfall_on_the_next_day_is_another_call(desk: Desk) -> None:
     await desk.price("AAPL", "96")
     ada = await desk.client(loan="7500", AAPL="100")
     await desk.review(ada)
@@ -148,7 +148,7 @@ async def test_a_debt_without_positions_is_called_for(desk: Desk) -> None:
     ]
 
 
-async def test_a_case_passes_its_due_date_and_is_met_later(desk: Desk) -> None:
+async def test_a_call_passes_its_due_date_and_is_met_later(desk: Desk) -> None:
     await desk.price("AAPL", "96")
     ada = await desk.client(loan="7500", AAPL="100")
     await desk.review(ada)
@@ -167,7 +167,7 @@ async def test_a_case_passes_its_due_date_and_is_met_later(desk: Desk) -> None:
     assert call.manner == "deposit"
 
 
-async def test_an_incomplete_client_keeps_its_cases_and_is_said_to_be_incomplete(desk: Desk) -> None:
+async def test_an_incomplete_client_keeps_its_calls_and_is_said_to_be_incomplete(desk: Desk) -> None:
     await desk.price("AAPL", "96")
     ada = await desk.client(loan="7500", AAPL="100")
     await desk.review(ada)

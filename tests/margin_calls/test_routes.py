@@ -81,19 +81,19 @@ async def test_pages_follow_each_other(risk: httpx.AsyncClient, calls: list[Marg
     assert "next" not in second.links
 
 
-async def test_a_case_adds_snapshot_and_history(risk: httpx.AsyncClient, calls: list[MarginCall]) -> None:
+async def test_a_call_adds_snapshot_and_history(risk: httpx.AsyncClient, calls: list[MarginCall]) -> None:
     ada = calls[0]
 
-    case = (await risk.get(f"/margin-calls/{ada.id}")).json()
+    call = (await risk.get(f"/margin-calls/{ada.id}")).json()
 
-    assert case["snapshot"]["clientId"] == ada.client_id
-    assert case["snapshot"]["margin_shortfall"] == case["amount"] == 300.0
-    assert case["snapshot"]["positions"][0]["price"] == 96.0
-    assert [(step["from_state"], step["to_state"], step["amount"]) for step in case["history"]] == [
+    assert call["snapshot"]["clientId"] == ada.client_id
+    assert call["snapshot"]["margin_shortfall"] == call["amount"] == 300.0
+    assert call["snapshot"]["positions"][0]["price"] == 96.0
+    assert [(step["from_state"], step["to_state"], step["amount"]) for step in call["history"]] == [
         (None, "open", 300.0),
         ("open", "met", 0.0),
     ]
-    assert (case["manner"], case["liquidations_12_months"]) == ("deposit", 0)
+    assert (call["manner"], call["liquidations_12_months"]) == ("deposit", 0)
 
 
 async def test_cures_by_liquidation_are_counted_over_twelve_months(risk: httpx.AsyncClient, desk: Desk) -> None:

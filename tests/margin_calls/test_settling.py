@@ -9,17 +9,17 @@ from app.book.valuation import ValuationRules
 from app.clients import service as clients_service
 from app.margin_calls.monitor import Reviewer
 from app.models import MarginCall, Role
-from tests.leader.leading import WARNING_CUSHION, own_database, terms
+from tests.leader.leading import WARNING_CUSHION, own_database, settings
 
 DESK = Caller(user_id=1, username="desk", role=Role.RISK)
 SETTLE_SECONDS = 0.3
 
 
-async def test_a_loan_that_is_taken_back_at_once_leaves_no_case_and_one_that_stays_opens_one(database_url: str) -> None:
+async def test_a_loan_that_is_taken_back_at_once_leaves_no_call_and_one_that_stays_opens_one(database_url: str) -> None:
     async with own_database(database_url):
-        on = terms()
-        book = LiveBook(ValuationRules(on.terms.policy, WARNING_CUSHION), base_currency="USD")
-        reviewer = Reviewer(book, terms=on, settle_seconds=SETTLE_SECONDS)
+        on = settings()
+        book = LiveBook(ValuationRules(on.margin.policy, WARNING_CUSHION), base_currency="USD")
+        reviewer = Reviewer(book, settings=on, settle_seconds=SETTLE_SECONDS)
         await reviewer.start()
         await reviewer.catch_up()
         client = await clients_service.create_client(
