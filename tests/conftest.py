@@ -1,8 +1,10 @@
 """One PostgreSQL and one application a run; each test in a transaction that is rolled back."""
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, suppress
 from itertools import count
+from pathlib import Path
 from typing import Protocol
 
 import httpx
@@ -11,6 +13,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from tortoise import connections
 from tortoise.transactions import in_transaction
+from xdist.remote import Producer
 
 from app.auth.access_tokens import AccessClaims
 from app.book.valuation import ValuationRules
@@ -21,7 +24,9 @@ from app.database.embedded import start_embedded
 from app.models import Role, User
 from config import Settings
 from tests.book.loaded_book import LoadedBook
+from tests.clusters import give_up_durability, made_once, make_empty, make_migrated, public_folder, shared_folder
 from tests.fakes import FakeProvider, Rollback
+from tests.schedule import GroupScheduling, process_group, rank
 from tests.standin.fixtures import standin, yahoo, yfinance_cache
 
 #: One stand-in for the whole run: imported anywhere else, a fixture would be another one.
@@ -31,6 +36,21 @@ __all__ = ["standin", "yahoo", "yfinance_cache"]
 _BOOK_TABLES = "position, margin, client, market_data, price_history, instrument, book_change"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests of real processes, which `scripts/test --quick` leaves out, and let the longest begin first."""
+    for item in items:
+        if process_group(item.nodeid) is not None:
+            item.add_marker("process")
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    """Keep groups together, in the order of the collection."""
+    config.option.loadscopereorder = False
+    return GroupScheduling(config, log)
+
+
 class LoginAs(Protocol):
     """Return an HTTP client that calls with the token of a new user."""
 
@@ -38,10 +58,31 @@ class LoginAs(Protocol):
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a real PostgreSQL for the run."""
-    with start_embedded(tmp_path_factory.mktemp("data")) as server:
-        yield server.url
+def run_folder(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """Return a folder that all workers of the run have in common."""
+    return shared_folder(tmp_path_factory, pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def empty_cluster(run_folder: Path) -> Path:
+    """Return a data directory to copy, as the first start of the service leaves it, without a schema."""
+    return made_once(run_folder, "empty", make_empty)
+
+
+@pytest.fixture(scope="session")
+def migrated_cluster(run_folder: Path) -> Path:
+    """Return a data directory to copy, with databases that are migrated."""
+    return made_once(run_folder, "migrated", make_migrated)
+
+
+@pytest.fixture(scope="session")
+def database_url(migrated_cluster: Path) -> Iterator[str]:
+    """Start a real PostgreSQL for this worker, which waits for no disk; database `risk` is migrated."""
+    with public_folder() as folder:
+        data_dir = shutil.copytree(migrated_cluster, Path(folder, "data"))
+        give_up_durability(data_dir)
+        with start_embedded(data_dir) as server:
+            yield server.url
 
 
 @pytest.fixture(scope="session")

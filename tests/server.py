@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
-import asyncpg
 import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,14 +100,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-async def create_database(server_url: str) -> str:
-    """Make an empty database on a PostgreSQL that runs; return its URL."""
-    name = f"test_{uuid4().hex[:12]}"
-    connection = await asyncpg.connect(server_url)
-    try:
-        await connection.execute(f"create database {name}")
-    finally:
-        await connection.close()
-    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))

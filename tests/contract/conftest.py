@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server import PASSWORD, Server, create_database, running_server
+from tests.clusters import create_database
+from tests.server import PASSWORD, Server, running_server
 from tests.standin.server import Standin
 
 PRICES = {"AAPL": 175.5, "MSFT": 420.0, "TSLA": 250.0, "TQQQ": 80.0, "NVDA": 130.0}
@@ -15,7 +16,7 @@ NOT_HELD = "NVDA"
 @pytest.fixture(scope="session")
 async def server_database(database_url: str) -> str:
     """Return the URL of an empty database for the server alone."""
-    return await create_database(database_url)
+    return await create_database(database_url, migrated=True)
 
 
 @pytest.fixture(scope="session")

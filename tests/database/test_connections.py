@@ -13,7 +13,7 @@ from tortoise.transactions import in_transaction
 from app.core.errors import MigrationError, StartupError
 from app.database import connections as db
 from app.database.connections import Database, migrate, session, wait_until_ready
-from tests.server import create_database
+from tests.clusters import create_database
 
 
 async def reason(url: str) -> str:

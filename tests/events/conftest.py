@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from app.audit.recorder import LOCK
-from app.database.connections import Database, migrate
 from app.events.outbox import _PUBLISH
-from tests.server import PASSWORD, Server, create_database, running_server
+from tests.clusters import create_database
+from tests.server import PASSWORD, Server, running_server
 from tests.standin.server import Standin
 
 SYMBOL: Final = "AAPL"
@@ -48,9 +48,7 @@ class Person:
 @pytest.fixture(scope="session")
 async def events_database(database_url: str) -> str:
     """Return the URL of a migrated database without a row."""
-    url = await create_database(database_url)
-    await migrate(Database(url=url))
-    return url
+    return await create_database(database_url, migrated=True)
 
 
 @pytest.fixture(scope="session")

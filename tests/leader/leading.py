@@ -13,7 +13,7 @@ from tortoise.context import TortoiseContext
 
 from app.book.live_book import LiveBook
 from app.book.valuation import ValuationRules
-from app.database.connections import Database, migrate, tortoise_config
+from app.database.connections import Database, tortoise_config
 from app.database.notifications import Listener
 from app.leader import Leader
 from app.margin.explain import MarginSettings
@@ -27,7 +27,7 @@ from app.providers.types import PriceProvider
 from app.stocks.monitor import Pace, Refresher
 from app.stocks.service import newest_market_time, replay_clock
 from app.stocks.types import PriceFeed
-from tests.server import create_database
+from tests.clusters import create_database
 
 WARNING_CUSHION: Final = 0.05
 
@@ -42,9 +42,8 @@ class Account:
 
 @asynccontextmanager
 async def own_database(server_url: str) -> AsyncIterator[Database]:
-    """Give an empty database, to which the models are connected until the block ends."""
-    database = Database(url=await create_database(server_url), pool_size=4)
-    await migrate(database)
+    """Give a database without a row, to which the models are connected until the block ends."""
+    database = Database(url=await create_database(server_url, migrated=True), pool_size=4)
     async with connected(database):
         yield database
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.clusters import create_database
 from tests.operations.pages import Page, parse
-from tests.server import Server, create_database, running_server
+from tests.server import Server, running_server
 
 _REQUESTS = 60
 _POOL = 4
@@ -21,7 +22,7 @@ _HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=1
 
 @pytest.fixture(scope="module")
 async def two_workers_url(database_url: str) -> str:
-    return await create_database(database_url)
+    return await create_database(database_url, migrated=True)
 
 
 @pytest.fixture(scope="module")

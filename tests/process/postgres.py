@@ -17,9 +17,9 @@ _ROLE = f"alter role risk password '{PASSWORD}'\n"
 class PostgreSQL:
     """The packaged server with a cluster of ours; `url` stays the same from start to start."""
 
-    def __init__(self, folder: Path) -> None:
-        start_embedded(folder / "data").stop()
-        self._home = find_home(folder / "data")
+    def __init__(self, data_dir: Path) -> None:
+        start_embedded(data_dir).stop()  # its programs, and an owner who may run them
+        self._home = find_home(data_dir)
         (self._home.cluster / "pg_hba.conf").write_text(_ACCESS)
         self._set_password()
         self.port = free_port()

@@ -13,10 +13,10 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from tests.clusters import create_database
 from tests.operations.pages import parse
 from tests.process.postgres import PostgreSQL
 from tests.process.service import Server, logged, seconds_until, service
-from tests.server import create_database
 from tests.standin.server import Standin
 from tests.standin.world import Fault, Kind, World
 
@@ -83,16 +83,16 @@ class Desk:
         return page.value("risk_prices_refused_total", reason=reason)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        """Return what the service logged under this name of this symbol."""
+        """Return what the service logged under this name of this symbol; a time of day may look like one."""
         lines = [json.loads(line) for line in logged(self.server).splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == event and self.symbol in json.dumps(line)]
+        return [line for line in lines if line["event"] == event and self.symbol in line["symbols"]]
 
 
 @pytest.fixture(scope="module")
 def server(standin: Standin, postgres: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("faults")
     settings = standin.environment(folder / "cache") | {
-        "DATABASE_URL": asyncio.run(create_database(postgres.url())),
+        "DATABASE_URL": asyncio.run(create_database(postgres.url(), migrated=True)),
         "RISK_POLL_SECONDS": str(POLL_SECONDS),
         "RISK_PRICE_TTL_SECONDS": "0",
         "RISK_CALL_SETTLE_SECONDS": "0",

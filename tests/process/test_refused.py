@@ -6,9 +6,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.clusters import create_database
 from tests.process.postgres import PASSWORD, PostgreSQL
 from tests.process.service import run, service
-from tests.server import create_database
 
 
 def test_every_bad_setting_is_named_and_none_is_quoted(tmp_path: Path) -> None:

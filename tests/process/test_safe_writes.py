@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import ssl
 import time
@@ -15,6 +16,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.clusters import public_folder
 from tests.process.service import service
 from tests.server import Server
 
@@ -25,10 +27,12 @@ WRITERS = 50
 _log = logging.getLogger(__name__)  # figures: pytest --log-cli-level=info
 
 
-@pytest.fixture
-def server(used_dir: Path) -> Iterator[Server]:
-    with service(used_dir, RISK_WORKERS="2") as running:
-        yield running
+@pytest.fixture(scope="module")
+def server(migrated_cluster: Path) -> Iterator[Server]:
+    with public_folder() as folder:
+        data_dir = shutil.copytree(migrated_cluster, Path(folder, "data"))
+        with service(data_dir, RISK_WORKERS="2") as running:
+            yield running
 
 
 @asynccontextmanager
@@ -60,10 +64,11 @@ async def create(http: httpx.AsyncClient, name: str) -> httpx.Response:
 async def test_the_same_post_sent_five_times_at_once_is_applied_once(server: Server) -> None:
     names = [str(uuid4()) for _ in range(20)]
     async with caller(server) as http:
+        before = await all_names(http)
         rounds = [await asyncio.gather(*(create(http, name) for _ in range(5))) for name in names]
         stored = await all_names(http)
 
-    assert sorted(stored) == sorted(names)
+    assert sorted(stored) == sorted(before + names)
     for answers in rounds:
         assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
         assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 4

@@ -9,9 +9,10 @@ from time import monotonic
 import httpx
 
 from app import demo
+from tests.clusters import create_database
 from tests.process.postgres import PostgreSQL
 from tests.process.service import launch, run, service
-from tests.server import Server, create_database, wait_until_ready
+from tests.server import Server, wait_until_ready
 from tests.standin.fixtures import standin
 from tests.standin.server import Standin
 
@@ -76,7 +77,7 @@ async def test_two_services_start_at_once_on_one_empty_database(data_dir: Path, 
 
 
 async def test_seeding_before_any_start_uses_the_source_s_prices(
-    data_dir: Path, used_dir: Path, standin: Standin
+    data_dir: Path, unmigrated_dir: Path, standin: Standin
 ) -> None:
     standin.world.reset()
     for symbol in demo.symbols():
@@ -84,21 +85,21 @@ async def test_seeding_before_any_start_uses_the_source_s_prices(
     standin.world.quote("EURUSD=X", 1.25, quote_type="CURRENCY")
     source = standin.environment(data_dir.parent / "cache")
 
-    first = run("insert_data.py", used_dir, **source)
-    second = run("insert_data.py", used_dir, **source)
+    first = run("insert_data.py", unmigrated_dir, **source)
+    second = run("insert_data.py", unmigrated_dir, **source)
 
     assert first.returncode == second.returncode == 0
     assert "9 demo clients stored, 0 were there already." in first.stdout
     assert "New user ada (kept in " in first.stdout
     assert second.stdout == "0 demo clients stored, 9 were there already.\n"
-    with service(used_dir) as server:
+    with service(unmigrated_dir) as server:
         ids = clients(server)
-        desk = (used_dir / "passwords" / "desk").read_text().strip()
+        desk = (unmigrated_dir / "passwords" / "desk").read_text().strip()
         with server.caller("desk", desk) as caller:
             calls = {
                 name for name, number in ids.items() if caller.get(f"/margin/{number}").json()["margin_call_triggered"]
             }
-        ada = (used_dir / "passwords" / "ada").read_text().strip()
+        ada = (unmigrated_dir / "passwords" / "ada").read_text().strip()
         with server.caller("ada", ada) as caller:
             assert caller.get(f"/margin/{ids['Ada - comfortable']}").status_code == httpx.codes.OK
             assert caller.get(f"/margin/{ids['Ben - near a call']}").status_code == httpx.codes.NOT_FOUND
