@@ -28,9 +28,7 @@ RULES = ActivePolicy.of(builtin_policy("flat")).rules
 async def committed(app: FastAPI) -> AsyncIterator[None]:
     """Let the test commit; empty the tables afterwards."""
     yield
-    await connections.get("default").execute_script(
-        "truncate position, margin, client, market_data restart identity cascade"
-    )
+    await connections.get("default").execute_script("truncate position, margin, client, market_data cascade")
 
 
 @pytest.fixture

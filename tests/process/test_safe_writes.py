@@ -23,6 +23,8 @@ from tests.server import Server
 #: How long writers write; 30 for a longer run: RISK_TEST_WRITE_SECONDS=30.
 SECONDS = float(os.environ.get("RISK_TEST_WRITE_SECONDS", "3"))  # noqa: TID251 - a wish of whoever runs the tests
 WRITERS = 50
+#: Writes before the crash, so many that it comes in the middle.
+ACKNOWLEDGED = 200
 
 _log = logging.getLogger(__name__)  # figures: pytest --log-cli-level=info
 
@@ -90,7 +92,9 @@ async def test_what_a_crash_interrupted_is_sent_again_and_applied_once(used_dir:
     with service(used_dir, RISK_WORKERS="2") as first:
         async with caller(first) as http:
             writers = [asyncio.create_task(write(http, names[number::8])) for number in range(8)]
-            await asyncio.sleep(1)
+            async with asyncio.timeout(60):
+                while len(acknowledged) < ACKNOWLEDGED:  # noqa: ASYNC110 - eight writers add to it
+                    await asyncio.sleep(0.005)
             first.process.send_signal(signal.SIGKILL)
             await asyncio.gather(*writers)
     assert 8 < len(acknowledged) < len(names)
