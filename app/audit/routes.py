@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.audit import service as audit_service
 from app.audit.hash_chain import Head
 from app.audit.schemas import AuditEntryOut, VerificationOut
-from app.audit.service import Filters
+from app.audit.service import AuditFilters
 from app.auth.deps import AdminDep
 from app.core.errors import Fault, InvalidInputError
 from app.web.deps import AfterId, Limit, link_next
@@ -37,9 +37,9 @@ def get_filters(
     actor: Annotated[_Text, Query(description="A user's name, `monitor` or `system`.")] = None,
     start: Annotated[TimestampIn | None, Query(alias="from", description="Changes made at or after this time.")] = None,
     end: Annotated[TimestampIn | None, Query(alias="to", description="Changes made before this time.")] = None,
-) -> Filters:
+) -> AuditFilters:
     """Return which entries are asked for."""
-    return Filters(client_id=client_id, entity=entity, entity_id=entity_id, actor=actor, start=start, end=end)
+    return AuditFilters(client_id=client_id, entity=entity, entity_id=entity_id, actor=actor, start=start, end=end)
 
 
 def get_known_head(
@@ -64,7 +64,7 @@ async def list_audit_entries(
     request: Request,
     response: Response,
     _: AdminDep,
-    filters: Annotated[Filters, Depends(get_filters)],
+    filters: Annotated[AuditFilters, Depends(get_filters)],
     after: AfterId = None,
     limit: Limit = 100,
 ) -> list[AuditEntryOut]:

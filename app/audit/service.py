@@ -21,7 +21,7 @@ _START: Final = -(2**63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class AuditFilters:
     """Which entries to list: those that match all that is not None; from `start` (included) to `end` (excluded)."""
 
     client_id: int | None = None
@@ -45,7 +45,7 @@ class Verification:
     head: Head | None
 
 
-async def list_entries(filters: Filters, *, after: int | None, limit: int) -> list[AuditEntry]:
+async def list_entries(filters: AuditFilters, *, after: int | None, limit: int) -> list[AuditEntry]:
     """Return entries by id, behind `after`."""
     query = AuditEntry.filter(id__gt=after or 0)
     for name in ("client_id", "entity", "entity_id", "actor"):

@@ -21,7 +21,7 @@ from app.audit.recorder import Change, Touches
 from app.core.errors import ConflictError, ProviderError
 from app.database import sql
 from app.models import Split as SplitRow
-from app.providers.types import PriceProvider, Split, SplitSource
+from app.providers.types import PriceProvider, ShareSplit, SplitSource
 
 #: Symbols about which the source is asked at a time; each may cost it a request.
 MOST_ASKED: Final = 20
@@ -67,7 +67,9 @@ _AFTER: Final = "select count(*) as count from position where symbol = $1 and up
 _log = structlog.get_logger(__name__)
 
 
-async def ask(since: Mapping[str, datetime], *, provider: PriceProvider | None) -> dict[str, Sequence[Split] | None]:
+async def ask(
+    since: Mapping[str, datetime], *, provider: PriceProvider | None
+) -> dict[str, Sequence[ShareSplit] | None]:
     """
     Return the splits of each symbol since its stored price that were not applied yet, oldest first.
 
@@ -80,7 +82,7 @@ async def ask(since: Mapping[str, datetime], *, provider: PriceProvider | None) 
     """
     if not isinstance(provider, SplitSource):
         return dict.fromkeys(since, ())
-    answers: dict[str, Sequence[Split] | None] = dict.fromkeys(since)
+    answers: dict[str, Sequence[ShareSplit] | None] = dict.fromkeys(since)
     for symbol in list(answers)[:MOST_ASKED]:
         try:
             answers[symbol] = await _not_applied(await provider.splits(symbol, since=since[symbol]))
@@ -107,14 +109,14 @@ class Outcome:
     failed: frozenset[str]
 
 
-async def apply_all(splits: Iterable[Split]) -> Outcome:
+async def apply_all(splits: Iterable[ShareSplit]) -> Outcome:
     """
     Apply splits, oldest first for each symbol; return what that did, and the symbols where it cannot be done.
 
     Call in a transaction, and record the outcome at its end. A symbol whose split cannot be applied stays as it was,
     and says so in the log; the others are not held up.
     """
-    by_symbol: dict[str, list[Split]] = {}
+    by_symbol: dict[str, list[ShareSplit]] = {}
     for split in splits:
         by_symbol.setdefault(split.symbol, []).append(split)
     applied: list[Applied] = []
@@ -133,7 +135,7 @@ async def apply_all(splits: Iterable[Split]) -> Outcome:
     return Outcome([done.change for done in applied], touches, frozenset(failed))
 
 
-async def apply(split: Split) -> Applied | None:
+async def apply(split: ShareSplit) -> Applied | None:
     """
     Adjust quantity and cost of every position of the split's symbol; None if that was done before.
 
@@ -160,13 +162,13 @@ async def apply(split: Split) -> Applied | None:
     return Applied(change, holders=[row["client_id"] for row in rows])
 
 
-def is_applicable(split: Split) -> bool:
+def is_applicable(split: ShareSplit) -> bool:
     """Return whether a split's ratio can be applied and stored."""
     largest = Decimal(10**6)
     return 0 < split.numerator <= largest and 0 < split.denominator <= largest
 
 
-async def _not_applied(splits: Sequence[Split]) -> Sequence[Split]:
+async def _not_applied(splits: Sequence[ShareSplit]) -> Sequence[ShareSplit]:
     """Return those that no transaction has applied."""
     if not splits:
         return ()

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.engine.arrays import Int64
 from app.engine.jit import inlined
-from app.engine.rules import CONC_RATES, CONC_STEPS, DEBIT, MAX_STEPS, STOCKS_ONLY, STYLE, TOP, ClientRate, Style
+from app.engine.rules import CONC_RATES, CONC_STEPS, DEBIT, MAX_STEPS, STOCKS_ONLY, STYLE, TOP, ClientRateEffect, Style
 from app.engine.symbol_terms import BY_CLIENT_RATE, BY_CONCENTRATION, CENTS_PER_UNIT, CONC_SHIFT, IS_STOCK
 from app.engine.units import (
     MISSING,
@@ -26,8 +26,8 @@ TOO_LARGE: Final = 2 * REQUIREMENT_LIMIT
 ADDITIVE: Final = int(Style.ADDITIVE)
 GREATER_OF: Final = int(Style.GREATER_OF)
 NO_CONCENTRATION: Final = int(Style.NONE)
-REPLACES: Final = int(ClientRate.REPLACES)
-AT_LEAST: Final = int(ClientRate.AT_LEAST)
+REPLACES: Final = int(ClientRateEffect.REPLACES)
+AT_LEAST: Final = int(ClientRateEffect.AT_LEAST)
 
 
 @inlined

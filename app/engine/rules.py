@@ -33,7 +33,7 @@ CONC_RATES: Final = CONC_STEPS + MAX_STEPS
 CONC_WIDTH: Final = CONC_RATES + 1 + MAX_STEPS
 
 
-class ClientRate(IntEnum):
+class ClientRateEffect(IntEnum):
     """What a client's own rate means in a layer."""
 
     IGNORED = 0
@@ -54,7 +54,7 @@ class Style(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PriceStep:
+class RateStep:
     """The rate and the amount a share of a price below (or, `inclusive`, at) `bound` dollars."""
 
     bound: int
@@ -69,7 +69,7 @@ class Side:
 
     rate: int
     per_share: int = 0
-    steps: tuple[PriceStep, ...] = ()
+    steps: tuple[RateStep, ...] = ()
 
     def __post_init__(self) -> None:
         assert len(self.steps) <= MAX_STEPS, "too many steps"
@@ -95,7 +95,7 @@ class Layer:
     leverage: bool = False
     not_marginable: int | None = None
     own_rates: bool = False
-    client_rate: ClientRate = ClientRate.IGNORED
+    client_rate: ClientRateEffect = ClientRateEffect.IGNORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Concentration:
 
 
 @dataclass(frozen=True, slots=True)
-class SymbolRate:
+class RateOverride:
     """The rates that the house asks of one symbol in place of its base rates, leverage included."""
 
     symbol: str
@@ -170,11 +170,11 @@ class MarginRules:
     exchange: Layer | None = None
     house: Layer | None = None
     concentration: Concentration | None = None
-    symbol_rates: tuple[SymbolRate, ...] = ()
+    symbol_rates: tuple[RateOverride, ...] = ()
     at_par: PackedRules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        assert self.exchange is None or self.exchange.client_rate is ClientRate.IGNORED
+        assert self.exchange is None or self.exchange.client_rate is ClientRateEffect.IGNORED
         object.__setattr__(self, "at_par", _pack(self, PRICE_SCALE, _steps_at(self.concentration)))
 
     @property
@@ -193,7 +193,7 @@ class MarginRules:
         side = self.house.long
         if side is None or side.per_share or side.steps or side != self.house.short:
             return -1
-        plain = Layer(long=side, short=side, client_rate=ClientRate.REPLACES)
+        plain = Layer(long=side, short=side, client_rate=ClientRateEffect.REPLACES)
         return side.rate if self.house == plain else -1
 
     def packed(self, usd_rate: int) -> PackedRules:

@@ -9,7 +9,7 @@ from app.events import outbox as events_service
 from app.events.live_feed import LiveFeed
 from app.events.recent_events import PAGE, RecentEvents
 from app.events.subscription import Subscription
-from app.events.types import OPEN, RESYNC, Filter, Kind, StreamEvent
+from app.events.types import OPEN, RESYNC, EventKind, Filter, StreamEvent
 
 
 class CatchUp:
@@ -49,7 +49,7 @@ class CatchUp:
 
     async def _snapshot(self, wanted: Filter) -> dict[str, Any]:
         """Return the state of clients and their open margin calls, which lost events would have given."""
-        margins = await self._live_feed.snapshot(replace(wanted, kinds=frozenset({Kind.MARGIN})))
+        margins = await self._live_feed.snapshot(replace(wanted, kinds=frozenset({EventKind.MARGIN})))
         states = [{"clientId": margin.client_id, "state": margin.data["state"]} for margin in margins]
         return {"states": states, "margin_calls": await events_service.open_calls(client_id=wanted.client_id)}
 

@@ -12,7 +12,7 @@ from app.book import ranking
 from app.book.valuation import BookValuation, rows_of
 from app.engine.exact import COMPLETE
 from app.engine.units import PRICE_SCALE
-from app.events.types import Filter, Kind, StreamEvent
+from app.events.types import EventKind, Filter, StreamEvent
 
 #: Figures at most that a stream of every client gets at once; the most urgent clients come first.
 MOST_MARGINS: Final = 200
@@ -70,14 +70,14 @@ def margin_event(valued: BookValuation, row: int, at: datetime) -> StreamEvent:
     data["loan_amount"] = int(book.loan[row]) / _CENTS
     data["margin_call_triggered"] = bool(report.margin_shortfall[row] > 0) if complete else None
     data["state"] = ranking.state_of(valued.states[row]).value
-    return StreamEvent(kind=Kind.MARGIN, at=at, client_id=int(book.client_ids[row]), data=data)
+    return StreamEvent(kind=EventKind.MARGIN, at=at, client_id=int(book.client_ids[row]), data=data)
 
 
 def price_event(valued: BookValuation, symbol: str, index: int, at: datetime, *, currency: str) -> StreamEvent:
     """Return what one unit is worth in account currency; null where that is not known."""
     price = int(valued.holdings.prices.price[index])
     data = {"price": price / PRICE_SCALE if price else None, "currency": currency}
-    return StreamEvent(kind=Kind.PRICE, at=at, symbol=symbol, data=data)
+    return StreamEvent(kind=EventKind.PRICE, at=at, symbol=symbol, data=data)
 
 
 def held_symbols(valued: BookValuation, client_id: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ from app.clients import service as clients_service
 from app.core.errors import InvalidInputError
 from app.events.schemas import SSE_EXAMPLE, SSE_SCHEMA, KindIn
 from app.events.sse_response import EventStreamResponse, frames
-from app.events.types import Filter, Kind, Stream, Streams, SubscriptionRequest, visible_client
+from app.events.types import EventKind, Filter, Stream, Streams, SubscriptionRequest, visible_client
 from app.web.fields import LARGEST_ID
 from app.web.problems import problems
 
@@ -53,9 +53,9 @@ def get_after(
 
 def get_kinds(
     kind: Annotated[list[KindIn] | None, Query(max_length=4, description="Only these kinds.")] = None,
-) -> frozenset[Kind]:
+) -> frozenset[EventKind]:
     """Return the kinds that are wanted."""
-    return frozenset(Kind) if kind is None else frozenset(map(Kind, kind))
+    return frozenset(EventKind) if kind is None else frozenset(map(EventKind, kind))
 
 
 def refuse_token_in_url(connection: HTTPConnection) -> None:
@@ -71,7 +71,7 @@ def refuse_token_in_url(connection: HTTPConnection) -> None:
 
 async def get_request(
     session: SessionDep,
-    kinds: Annotated[frozenset[Kind], Depends(get_kinds)],
+    kinds: Annotated[frozenset[EventKind], Depends(get_kinds)],
     after: Annotated[int | None, Depends(get_after)],
     client_id: Annotated[
         int | None, Query(alias="clientId", ge=1, le=LARGEST_ID, description="Only this client.")

@@ -11,7 +11,7 @@ from app.auth.sessions import Session
 from app.auth.types import Caller, Role
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What an event tells: two are durable (stored, with an id, resumable), two are live (the latest figures)."""
 
     STATE = "state"
@@ -20,8 +20,8 @@ class Kind(StrEnum):
     MARGIN = "margin"
 
 
-DURABLE: Final = frozenset({Kind.STATE, Kind.MARGIN_CALL})
-LIVE: Final = frozenset(Kind) - DURABLE
+DURABLE: Final = frozenset({EventKind.STATE, EventKind.MARGIN_CALL})
+LIVE: Final = frozenset(EventKind) - DURABLE
 
 #: Kinds of what a stream says of itself: where it begins, that it does not begin where it was asked to, its end.
 OPEN: Final = "open"
@@ -61,7 +61,7 @@ class Ending(StrEnum):
 class Filter:
     """Which events are wanted; `client_id` None = every client's."""
 
-    kinds: frozenset[Kind] = frozenset(Kind)
+    kinds: frozenset[EventKind] = frozenset(EventKind)
     client_id: int | None = None
 
     @property

@@ -15,7 +15,7 @@ from app.core.errors import AppError, AuthenticationError, InvalidInputError, No
 from app.events.routes import StreamsDep, get_after, get_kinds, refuse_token_in_url
 from app.events.schemas import SubscribeIn
 from app.events.sse_response import PING_SECONDS, WRITE_SECONDS, last_frame
-from app.events.types import Ending, Filter, Kind, Stream, Streams, SubscriptionRequest, visible_client
+from app.events.types import Ending, EventKind, Filter, Stream, Streams, SubscriptionRequest, visible_client
 from app.events.wire import as_json
 from app.web.deps import ClientId
 
@@ -44,7 +44,7 @@ async def follow_client(
     client_id: ClientId,
     auth: AuthDep,
     streams: StreamsDep,
-    kinds: Annotated[frozenset[Kind], Depends(get_kinds)],
+    kinds: Annotated[frozenset[EventKind], Depends(get_kinds)],
     after: Annotated[int | None, Depends(get_after)],
 ) -> None:
     """Send a client's events as JSON messages; see `follow_events` for what they are and for close codes."""

@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from app.core.errors import Fault as InputFault
-from app.core.errors import InvalidInputError
+from app.core.errors import Fault, InvalidInputError
 from app.files.brokers import EXPORTS, Broker
 from app.files.columns import COLUMNS, Kind
 from app.files.preset import preset_table
-from app.files.records import Fault, Format, batches
+from app.files.records import CellFault, Format, batches
 from app.files.table import Table, plain_table
 
-__all__ = ["COLUMNS", "Broker", "Fault", "Format", "Kind", "Layout", "Table", "open_table"]
+__all__ = ["COLUMNS", "Broker", "CellFault", "Format", "Kind", "Layout", "Table", "open_table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,4 +55,4 @@ def open_table(file: BinaryIO, layout: Layout) -> Table:
 
 
 def _refused(parameter: str, what: str) -> InvalidInputError:
-    return InvalidInputError(f"{parameter} {what}", faults=[InputFault(where=("query", parameter), what=what)])
+    return InvalidInputError(f"{parameter} {what}", faults=[Fault(where=("query", parameter), what=what)])

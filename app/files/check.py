@@ -6,7 +6,7 @@ from typing import Final
 
 from app.files.columns import Column
 from app.files.formulas import original
-from app.files.records import Fault, Format
+from app.files.records import CellFault, Format
 from app.files.table import Cells
 
 _NULL: Final = "\\N"
@@ -23,7 +23,7 @@ class Checked:
     data: bytes
     good: int
     bad: int
-    faults: Sequence[Fault]
+    faults: Sequence[CellFault]
     skipped: int
 
 
@@ -39,7 +39,7 @@ def check(batch: Cells, columns: Sequence[Column], form: Format) -> Checked:
     lines: Sequence[int] = batch.lines
     bad = set().union(*(one.wrong.keys() for one in checks))
     faults = [
-        Fault(lines[place], column.name, reason, batch.cells[index][place][:_SHOWN])
+        CellFault(lines[place], column.name, reason, batch.cells[index][place][:_SHOWN])
         for index, (column, one) in enumerate(zip(columns, checks, strict=True))
         for place, reason in one.wrong.items()
     ]

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from app.core.errors import Fault as InputFault
-from app.core.errors import InvalidInputError
+from app.core.errors import Fault, InvalidInputError
 from app.files.brokers import EXPORTS, Broker, Export, Holding
 from app.files.columns import CLIENT_NAME, COLUMNS, Column, Kind
-from app.files.records import Batch, Fault
+from app.files.records import Batch, CellFault
 from app.files.table import Cells
 
 #: The row that names the columns is among the first so many.
@@ -47,7 +46,7 @@ class PresetTable:
                     cells = self._cells(line, row)
                 except ValueError as error:
                     self._has_whole = True
-                    faults.append(Fault(line, None, str(error), ",".join(row)[:40]))
+                    faults.append(CellFault(line, None, str(error), ",".join(row)[:40]))
                     continue
                 if cells is None:
                     skipped += 1
@@ -57,7 +56,7 @@ class PresetTable:
                     rows.append(cells)
             yield Cells(lines, list(zip(*rows, strict=True)) or [()] * len(self.columns), faults, skipped)
         if self._first_part is not None and not self._has_whole:
-            fault = Fault(self._first_part, None, "is a part, and no row is a whole: export summaries too")
+            fault = CellFault(self._first_part, None, "is a part, and no row is a whole: export summaries too")
             yield Cells([], [()] * len(self.columns), [fault])
 
     def _cells(self, line: int, row: Sequence[str]) -> Sequence[str] | None:
@@ -108,4 +107,4 @@ def preset_table(batches: Iterator[Batch], broker: Broker, *, client_id: int | N
 
 
 def _refused(message: str) -> InvalidInputError:
-    return InvalidInputError(message, faults=[InputFault(where=("body", "columns"), what=message)])
+    return InvalidInputError(message, faults=[Fault(where=("body", "columns"), what=message)])

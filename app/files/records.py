@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CellFault:
     """What is wrong with a row: its line (1 = the first of the file), its column where one is to blame, the value."""
 
     line: int
@@ -47,7 +47,7 @@ class Batch:
 
     lines: Sequence[int]
     rows: Sequence[Sequence[str]]
-    faults: Sequence[Fault] = field(default=())
+    faults: Sequence[CellFault] = field(default=())
 
 
 def batches(file: BinaryIO, form: Format) -> Iterator[Batch]:
@@ -75,12 +75,12 @@ def _csv(file: BinaryIO) -> Iterator[Batch]:
             source.left = _MOST_CHARACTERS
             first = reader.line_num + 1
             rows: list[list[str]] = []
-            faults: list[Fault] = []
+            faults: list[CellFault] = []
             try:
                 rows.extend(islice(reader, _BATCH))  # keeps what it read before an error
                 done = not rows
             except csv.Error as error:
-                faults.append(Fault(reader.line_num, None, f"cannot be read as CSV: {error}"))
+                faults.append(CellFault(reader.line_num, None, f"cannot be read as CSV: {error}"))
             last = reader.line_num - len(faults)
             yield _without_blanks(_lines(rows, first, last), rows, faults)
 
@@ -115,7 +115,7 @@ def _lines(rows: Sequence[Sequence[str]], first: int, last: int) -> Sequence[int
     return lines
 
 
-def _without_blanks(lines: Sequence[int], rows: Sequence[Sequence[str]], faults: Sequence[Fault]) -> Batch:
+def _without_blanks(lines: Sequence[int], rows: Sequence[Sequence[str]], faults: Sequence[CellFault]) -> Batch:
     if all(rows):
         return Batch(lines, rows, faults)
     kept = [(line, row) for line, row in zip(lines, rows, strict=True) if row]
@@ -147,7 +147,7 @@ def _json_lines(file: BinaryIO) -> Iterator[Batch]:
                 lines.append(line)
                 rows.append(_cells(record, names))
             except ValueError as error:
-                faults.append(Fault(line, None, str(error)))
+                faults.append(CellFault(line, None, str(error)))
                 del lines[len(rows) :]
         yield Batch(lines, rows, faults)
 

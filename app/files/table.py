@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Protocol
 
-from app.core.errors import Fault as InputFault
-from app.core.errors import InvalidInputError
+from app.core.errors import Fault, InvalidInputError
 from app.files.columns import CLIENT_NAME, COLUMNS, Column, Kind, column_named
-from app.files.records import Batch, Fault
+from app.files.records import Batch, CellFault
 
 #: Columns without which a new row means nothing; clients need `id` or `name`.
 _NEEDED: Final = {
@@ -24,7 +23,7 @@ class Cells:
 
     lines: Sequence[int]
     cells: Sequence[Sequence[str]]
-    faults: Sequence[Fault] = field(default=())
+    faults: Sequence[CellFault] = field(default=())
     #: Rows that are no records: totals, cash, footers.
     skipped: int = 0
 
@@ -60,13 +59,13 @@ class PlainTable:
             fixed = [str(self.client_id)] * len(rows)
             yield Cells(lines, [fixed if place is None else turned[place] for place in self.places], faults)
 
-    def _of_one_width(self, batch: Batch) -> tuple[Sequence[int], Sequence[Sequence[str]], Sequence[Fault]]:
+    def _of_one_width(self, batch: Batch) -> tuple[Sequence[int], Sequence[Sequence[str]], Sequence[CellFault]]:
         if set(map(len, batch.rows)) <= {self.width}:
             return batch.lines, batch.rows, batch.faults
         numbered = list(zip(batch.lines, batch.rows, strict=True))
         right = [(line, row) for line, row in numbered if len(row) == self.width]
         wrong = [
-            Fault(line, None, f"has {len(row)} cells where the first row has {self.width}")
+            CellFault(line, None, f"has {len(row)} cells where the first row has {self.width}")
             for line, row in numbered
             if len(row) != self.width
         ]
@@ -142,5 +141,5 @@ def _refused(message: str) -> InvalidInputError:
     return InvalidInputError(message, faults=_where(message))
 
 
-def _where(message: str) -> list[InputFault]:
-    return [InputFault(where=("body", "columns"), what=message)]
+def _where(message: str) -> list[Fault]:
+    return [Fault(where=("body", "columns"), what=message)]

@@ -61,7 +61,7 @@ class Existing(StrEnum):
     KEEP = "keep"
 
 
-class State(StrEnum):
+class ImportState(StrEnum):
     """What became of a file."""
 
     STORED = "stored"
@@ -137,7 +137,7 @@ async def run(options: ImportOptions, upload: Upload, *, base_currency: str, cal
             **_of_options(options),
             **_of_findings(found),
         )
-        if state is State.STORED and counts.changes:
+        if state is ImportState.STORED and counts.changes:
             await recorder.record(_change(report), actor=caller.username, touches=counts.touches)
     _log.info("import", id=report.id, kind=report.kind, state=report.state, rows=report.row_count, s=seconds)
     return report
@@ -167,8 +167,8 @@ async def _attempt(options: ImportOptions, upload: Upload, *, base_currency: str
         async with in_transaction():
             found, counts = await _work(options, upload, base_currency=base_currency)
             state = _state(options, found)
-            _undo_unless(state is State.STORED)
-    return found, _Counts() if state is State.REFUSED else counts
+            _undo_unless(state is ImportState.STORED)
+    return found, _Counts() if state is ImportState.REFUSED else counts
 
 
 def _undo_unless(is_stored: bool) -> None:  # noqa: FBT001 - its name says what it is
@@ -192,7 +192,7 @@ async def _work(options: ImportOptions, upload: Upload, *, base_currency: str) -
     await _check(connection, todo.last_checks, found)
     row = await connection.fetchrow(todo.count)
     counts = _Counts(created=row["created"], updated=row["updated"], kept=kept)
-    if _state(options, found) is State.STORED:
+    if _state(options, found) is ImportState.STORED:
         counts = replace(counts, touches=await _store(connection, todo, counts, kind=options.layout.kind))
     return found, counts
 
@@ -234,11 +234,11 @@ async def _execute(connection: Connection, statements: Sequence[str]) -> None:
         await connection.execute(statement)
 
 
-def _state(options: ImportOptions, found: Findings) -> State:
+def _state(options: ImportOptions, found: Findings) -> ImportState:
     """Return what becomes of a file of which this is known."""
     if options.dry_run:
-        return State.CHECKED
-    return State.REFUSED if found.fault_count and options.mode is Mode.ALL else State.STORED
+        return ImportState.CHECKED
+    return ImportState.REFUSED if found.fault_count and options.mode is Mode.ALL else ImportState.STORED
 
 
 def _count(status: str) -> int:

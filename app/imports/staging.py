@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.database.sql import Connection, Row
-from app.files import Fault, Format, Kind, Table
+from app.files import CellFault, Format, Kind, Table
 from app.files.check import Checked, check
 from app.files.columns import Column, columns_of
 from app.imports.steps import MOST_FAULTS, Check
@@ -26,7 +26,7 @@ class Findings:
     bad: int = 0
     skipped: int = 0
     fault_count: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[CellFault] = field(default_factory=list)
 
     def add(self, checked: Checked) -> None:
         """Take over what was found in a batch of the file."""
@@ -44,9 +44,9 @@ class Findings:
         self.fault_count += count
         for row in rows:
             message = of.message.format(value=row["value"], about=row["about"])
-            self.faults.append(Fault(row["line"], of.column, message, row["value"]))
+            self.faults.append(CellFault(row["line"], of.column, message, row["value"]))
 
-    def first_faults(self) -> list[Fault]:
+    def first_faults(self) -> list[CellFault]:
         """Return the first faults by line."""
         return sorted(self.faults, key=lambda fault: fault.line)[:MOST_FAULTS]
 

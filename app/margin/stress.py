@@ -34,7 +34,7 @@ class ClientRung:
 
 
 @dataclass(frozen=True, slots=True)
-class BookRung:
+class BookStressRung:
     """All clients at one shock; incomplete clients are counted and in no sum."""
 
     shock: Decimal
@@ -85,7 +85,7 @@ async def stress_client(
 
 def stress_book(
     holdings: Holdings, shocks: Sequence[Decimal], *, symbol: str | None, policy: ActivePolicy
-) -> Ladder[BookRung]:
+) -> Ladder[BookStressRung]:
     """
     Return the ladder of a whole book, shocks ascending. CPU-bound: one revaluation a shock.
 
@@ -124,8 +124,8 @@ def _client_rung(rung: engine.Rung) -> ClientRung:
     )
 
 
-def _book_rung(rung: engine.BookRung) -> BookRung:
-    return BookRung(
+def _book_rung(rung: engine.BookRung) -> BookStressRung:
+    return BookStressRung(
         shock=_shock(rung.shock),
         calls=rung.calls,
         margin_shortfall=money(rung.margin_shortfall),

@@ -17,7 +17,7 @@ from app.margin_calls.deps import CallSettingsDep
 from app.margin_calls.desk_actions import Remark
 from app.margin_calls.schemas import CaseOut, DailyRecordOut, ExtensionIn, MarginCallOut, NoteIn, ReasonIn, Type
 from app.margin_calls.service import CallDetail
-from app.margin_calls.types import Call, Filters, StateFilter
+from app.margin_calls.types import Call, CallFilters, StateFilter
 from app.web.deps import AfterId, Limit, link_next
 from app.web.fields import LARGEST_ID, DateIn, TimestampIn
 from app.web.problems import problems
@@ -47,9 +47,9 @@ def get_filters(
     kind: Annotated[Type | None, Query(alias="type", description="Whose requirement.")] = None,
     opened_from: Annotated[TimestampIn | None, Query(description="Opened at or after this time.")] = None,
     opened_to: Annotated[TimestampIn | None, Query(description="Opened before this time.")] = None,
-) -> Filters:
+) -> CallFilters:
     """Return which calls are asked for."""
-    return Filters(client_id=client_id, state=state, type=kind, opened_from=opened_from, opened_to=opened_to)
+    return CallFilters(client_id=client_id, state=state, type=kind, opened_from=opened_from, opened_to=opened_to)
 
 
 @router.get("", operation_id="list_margin_calls", summary="List margin calls", responses=problems(401, 404, 422, 503))
@@ -57,7 +57,7 @@ async def list_margin_calls(
     request: Request,
     response: Response,
     caller: CallerDep,
-    filters: Annotated[Filters, Depends(get_filters)],
+    filters: Annotated[CallFilters, Depends(get_filters)],
     after: AfterId = None,
     limit: Limit = 100,
 ) -> list[MarginCallOut]:

@@ -10,7 +10,7 @@ from app.auth.types import Caller
 from app.margin_calls import store
 from app.margin_calls.business_days import NEW_YORK
 from app.margin_calls.desk_actions import call_not_found
-from app.margin_calls.types import MONITOR, Call, Clock, Filters
+from app.margin_calls.types import MONITOR, Call, CallFilters, Clock
 from app.models import CallState, CallType, MarginCallEvent, Role
 from app.policies.active import PolicyName
 
@@ -104,7 +104,7 @@ def _recorded(day: date, row: dict[str, Any]) -> RecordedCall:
     return RecordedCall(date=day, type=kind, state=state, policy=policy, **row)
 
 
-async def list_calls(filters: Filters, *, caller: Caller, after: int | None, limit: int) -> list[Call]:
+async def list_calls(filters: CallFilters, *, caller: Caller, after: int | None, limit: int) -> list[Call]:
     """
     Return the calls that the caller may see, by id, behind `after`.
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from app.book.ranking import State
 from app.database import sql
-from app.margin_calls.types import Call, Filters, Transition
+from app.margin_calls.types import Call, CallFilters, Transition
 from app.models import CallType
 
 #: Columns of a call beside its id and snapshot, with their types.
@@ -175,7 +175,7 @@ where m.id in (select id from near where (select count(*) from near) = $2 union 
 """
 
 
-async def list_calls(filters: Filters, *, after: int, limit: int) -> list[Call]:
+async def list_calls(filters: CallFilters, *, after: int, limit: int) -> list[Call]:
     """Return the calls that match, by id, behind `after`."""
     conditions, values = _conditions(filters)
     is_by_time = filters.client_id is None and (filters.opened_from is not None or filters.opened_to is not None)
@@ -183,7 +183,7 @@ async def list_calls(filters: Filters, *, after: int, limit: int) -> list[Call]:
     return [Call.of(row) for row in await sql.rows(query, after, limit, *values)]
 
 
-def _conditions(filters: Filters) -> tuple[str, list[Any]]:
+def _conditions(filters: CallFilters) -> tuple[str, list[Any]]:
     """Return what is asked for and nothing else, so that one plan is right for every value; values from $3 on."""
     wanted = {
         "m.client_id =": filters.client_id,

@@ -129,7 +129,7 @@ StateFilter = Literal["unconfirmed", "open", "partially_met", "extended", "past_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class CallFilters:
     """Which calls to list: those that match all that is not None; opened from (included) to (excluded)."""
 
     client_id: int | None = None

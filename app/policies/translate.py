@@ -15,7 +15,7 @@ def margin_rules(policy: Policy) -> engine.MarginRules:
         house=_layer(house) if house else None,
         concentration=_concentration(house.concentration) if house and house.concentration else None,
         symbol_rates=tuple(
-            engine.SymbolRate(symbol, _rate(rule.long), _rate(rule.short))
+            engine.RateOverride(symbol, _rate(rule.long), _rate(rule.short))
             for symbol, rule in (house.symbols if house else {}).items()
         ),
     )
@@ -29,13 +29,13 @@ def _layer(form: Exchange) -> engine.Layer:
         leverage=form.leverage is not None,
         not_marginable=_rate(form.not_marginable.rate) if form.not_marginable else None,
         own_rates=isinstance(form, House) and form.own_rates is not None,
-        client_rate=engine.ClientRate[client_rate],
+        client_rate=engine.ClientRateEffect[client_rate],
     )
 
 
 def _side(form: Long | Short) -> engine.Side:
     steps = (
-        engine.PriceStep(
+        engine.RateStep(
             bound=_dollars(step.bound),
             rate=_rate(step.rate),
             per_share=_dollars(getattr(step, "per_share", None)),

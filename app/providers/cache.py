@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from app.core.errors import ProviderError
-from app.providers.types import PriceProvider, Quote, QuoteBatch, Refusal, Split, SplitSource
+from app.providers.types import PriceProvider, Quote, QuoteBatch, Refusal, ShareSplit, SplitSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class CachedProvider:
         for symbol in symbols:
             self._entries.pop(symbol, None)
 
-    async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:
+    async def splits(self, symbol: str, *, since: datetime) -> Sequence[ShareSplit]:
         """
         Return what the source says of splits, never from the cache; none where it knows of none.
 

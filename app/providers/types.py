@@ -46,7 +46,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class ShareSplit:
     """`numerator` new shares for `denominator` old ones, both > 0; prices are those of new shares from `effective`."""
 
     symbol: str
@@ -89,7 +89,7 @@ class PriceProvider(Protocol):
 class SplitSource(PriceProvider, Protocol):
     """A source of prices that also knows of stock splits."""
 
-    async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:
+    async def splits(self, symbol: str, *, since: datetime) -> Sequence[ShareSplit]:
         """
         Return the splits of a symbol that became effective after `since`, oldest first.
 

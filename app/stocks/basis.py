@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.models import MarketData
 from app.providers.registry import spec_of
-from app.stocks.types import Exchange
+from app.stocks.types import SourceExchange
 
 Basis = Literal["live", "delayed", "close", "estimate", "stale", "unpriced"]
 
@@ -68,7 +68,7 @@ def _without_calendar(price: PriceProvenance, *, now: datetime) -> Basis | None:
     return "delayed" if age <= DELAYED_SECONDS else None
 
 
-async def seconds_until_open(exchanges: Collection[Exchange], *, now: datetime) -> float:
+async def seconds_until_open(exchanges: Collection[SourceExchange], *, now: datetime) -> float:
     """
     Return in how many seconds the first of these exchanges opens; 0 where one is open.
 

@@ -14,7 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from app.providers.registry import spec_of
-from app.providers.types import Quote, Refusal, Split
+from app.providers.types import Quote, Refusal, ShareSplit
 from app.stocks.types import Accepted, Decision, OnHold, PendingPrice, StoredPrice, Verdicts
 
 #: How long a jump waits for the source to say whether it is a split, where that cannot be asked.
@@ -29,7 +29,7 @@ def judge(
     quotes: Sequence[Quote],
     stored: Mapping[str, StoredPrice],
     *,
-    splits: Mapping[str, Sequence[Split] | None],
+    splits: Mapping[str, Sequence[ShareSplit] | None],
     jump_limit: Decimal,
 ) -> Verdicts:
     """
@@ -75,7 +75,7 @@ def _reason(decision: Decision) -> Refusal | None:
 
 
 def judge_one(
-    quote: Quote, known: StoredPrice | None, *, splits: Sequence[Split] | None, jump_limit: Decimal
+    quote: Quote, known: StoredPrice | None, *, splits: Sequence[ShareSplit] | None, jump_limit: Decimal
 ) -> Decision:
     """
     Return what to do with a quote.
@@ -152,7 +152,7 @@ def _day(moment: datetime, quote: Quote) -> str:
     return moment.astimezone(zone).date().isoformat()
 
 
-def _explaining(quote: Quote, known: StoredPrice, splits: Sequence[Split]) -> tuple[Split, ...]:
+def _explaining(quote: Quote, known: StoredPrice, splits: Sequence[ShareSplit]) -> tuple[ShareSplit, ...]:
     """
     Return the splits between both prices, if the quote is nearer to the stored price with them than without.
 
@@ -165,15 +165,15 @@ def _explaining(quote: Quote, known: StoredPrice, splits: Sequence[Split]) -> tu
 
 
 def explaining(
-    splits: Sequence[Split], *, after: datetime, until: datetime, price: Decimal, signs: Sequence[Decimal]
-) -> tuple[Split, ...]:
+    splits: Sequence[ShareSplit], *, after: datetime, until: datetime, price: Decimal, signs: Sequence[Decimal]
+) -> tuple[ShareSplit, ...]:
     """Return the splits of a time, if one of the later prices `signs` is nearer to `price` with them than without."""
     due = tuple(split for split in splits if after < split.effective <= until + _ANNOUNCED)
     adjusted = price / _factor(due)
     return due if any(_ratio(sign, adjusted) < _ratio(sign, price) for sign in signs) else ()
 
 
-def _factor(splits: Iterable[Split]) -> Decimal:
+def _factor(splits: Iterable[ShareSplit]) -> Decimal:
     """Return how many shares one share became."""
     factor = Decimal(1)
     for split in splits:
@@ -187,7 +187,7 @@ def _ratio(price: Decimal, other: Decimal) -> Decimal:
 
 
 def _second_answer(
-    quote: Quote, known: StoredPrice, due: tuple[Split, ...], *, ask_again: bool, jump_limit: Decimal
+    quote: Quote, known: StoredPrice, due: tuple[ShareSplit, ...], *, ask_again: bool, jump_limit: Decimal
 ) -> Accepted | OnHold:
     """Accept a quote that needs a second answer if the pending price confirms it, else say what is pending now."""
     pending = known.pending

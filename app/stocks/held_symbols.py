@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.database import sql
-from app.stocks.types import Exchange
+from app.stocks.types import SourceExchange
 
 #: Every held symbol, as `held`, found by stepping through the index: costs what symbols do, not what positions do.
 HELD: Final = """
@@ -25,6 +25,6 @@ async def held_symbols() -> list[str]:
     return [row["symbol"] for row in await sql.rows(_HELD_SYMBOLS)]
 
 
-async def held_exchanges() -> set[Exchange]:
+async def held_exchanges() -> set[SourceExchange]:
     """Return the exchanges on which held symbols are listed, each by the code of the source that priced the symbol."""
-    return {Exchange(row["source"], row["exchange"]) for row in await sql.rows(_HELD_EXCHANGES)}
+    return {SourceExchange(row["source"], row["exchange"]) for row in await sql.rows(_HELD_EXCHANGES)}

@@ -14,7 +14,7 @@ from app.core import metrics
 from app.corporate_actions import service as corporate_actions_service
 from app.database import sql
 from app.providers.registry import PLACEHOLDER_NAMES
-from app.providers.types import Quote, QuoteBatch, Refusal, Split
+from app.providers.types import Quote, QuoteBatch, Refusal, ShareSplit
 from app.stocks import gate
 from app.stocks.types import PendingPrice, PriceFeed, StoredPrice, Verdicts
 
@@ -144,7 +144,7 @@ async def _unchanged(quotes: Sequence[Quote]) -> set[str]:
 
 
 async def _admit(
-    quotes: Sequence[Quote], *, splits: Mapping[str, Sequence[Split] | None], jump_limit: Decimal
+    quotes: Sequence[Quote], *, splits: Mapping[str, Sequence[ShareSplit] | None], jump_limit: Decimal
 ) -> tuple[set[str], Mapping[Quote, datetime]]:
     """
     Judge quotes and store what passes, in one transaction; return the symbols used, and what is not decided.

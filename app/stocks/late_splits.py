@@ -15,7 +15,7 @@ from tortoise.transactions import in_transaction
 from app.audit import recorder
 from app.corporate_actions import service as corporate_actions_service
 from app.database import sql
-from app.providers.types import PriceProvider, Split
+from app.providers.types import PriceProvider, ShareSplit
 from app.stocks import gate
 
 _JUMPED: Final = """
@@ -39,7 +39,7 @@ async def apply_late(*, provider: PriceProvider) -> list[str]:
     return [jump["symbol"] for jump, splits in due if splits and await _apply(splits, jump)]
 
 
-def _explaining(splits: Sequence[Split], jump: Mapping[str, Any]) -> tuple[Split, ...]:
+def _explaining(splits: Sequence[ShareSplit], jump: Mapping[str, Any]) -> tuple[ShareSplit, ...]:
     return gate.explaining(
         splits,
         after=jump["jumped_at"],
@@ -49,7 +49,7 @@ def _explaining(splits: Sequence[Split], jump: Mapping[str, Any]) -> tuple[Split
     )
 
 
-async def _apply(splits: tuple[Split, ...], jump: Mapping[str, Any]) -> bool:
+async def _apply(splits: tuple[ShareSplit, ...], jump: Mapping[str, Any]) -> bool:
     """Apply the splits of a jump; return False where another process has done so, or it cannot be done."""
     async with in_transaction():
         mine = await sql.rows(_LOCKED, jump["symbol"], jump["jumped_at"])

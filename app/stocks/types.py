@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from app.providers.types import PriceProvider, Quote, Refusal, Split
+from app.providers.types import PriceProvider, Quote, Refusal, ShareSplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class PriceFeed:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class SourceExchange:
     """An exchange as a source names it; `code` is None where it is not known."""
 
     source: str
@@ -52,7 +52,7 @@ class StoredPrice:
 class Accepted:
     """The quote becomes the stored price; `splits` come with it, and are to be applied to the holders."""
 
-    splits: tuple[Split, ...] = ()
+    splits: tuple[ShareSplit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Verdicts:
 
     used: Sequence[Quote]
     #: To be applied in the transaction that stores `used`.
-    splits: Sequence[Split]
+    splits: Sequence[ShareSplit]
     #: By symbol, what waits for a second answer.
     held: Mapping[str, PendingPrice]
     #: By symbol, why its quote is not used, or not yet.

@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class DeliveryPace:
     """How fast deliveries go."""
 
     #: An event whose notification was lost, and what is due again, is found this much later.
@@ -36,7 +36,7 @@ class Pace:
 class Channel:
     """Sends what is due to one webhook; `run` it as a task, and `wake` it when there is something."""
 
-    def __init__(self, webhook_id: int, *, poster: Poster, pace: Pace) -> None:
+    def __init__(self, webhook_id: int, *, poster: Poster, pace: DeliveryPace) -> None:
         self._webhook_id = webhook_id
         self._poster = poster
         self._pace = pace

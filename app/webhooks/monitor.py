@@ -17,7 +17,7 @@ from app.database.connections import DATABASE_DOWN
 from app.database.notifications import Signal
 from app.webhooks import store as delivery_service
 from app.webhooks.address_guard import Addresses
-from app.webhooks.channel import Channel, Pace
+from app.webhooks.channel import Channel, DeliveryPace
 from app.webhooks.http_post import Encode, Poster
 
 _PRUNE_SECONDS: Final = 3600.0
@@ -36,7 +36,7 @@ class WebhookSender:
         addresses: Addresses,
         encode: Encode,
         tls: ssl.SSLContext | None = None,
-        pace: Pace | None = None,
+        pace: DeliveryPace | None = None,
     ) -> None:
         """
         Take what it needs.
@@ -52,7 +52,7 @@ class WebhookSender:
         self._addresses = addresses
         self._encode = encode
         self._tls = tls or httpx.create_ssl_context()
-        self._pace = pace or Pace()
+        self._pace = pace or DeliveryPace()
         self._channels: dict[int, tuple[Channel, asyncio.Task[None]]] = {}
         self._pruned_at = 0.0
 

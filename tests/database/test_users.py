@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from app.database.embedded import home, start_embedded
-from app.database.embedded.child import Account, RunAs
+from app.database.embedded.child import OsAccount, RunAs
 from tests.database.processes import ROOT, SERVE, first_line, kill
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run the server as somebody else")
-NOBODY = Account(65534, 65534)
+NOBODY = OsAccount(65534, 65534)
 
 
 def owner_of(path: Path) -> int:
     return path.stat().st_uid
 
 
-def _python_for(account: Account) -> Path:
+def _python_for(account: OsAccount) -> Path:
     """Return an interpreter that an account can run; the package under test needs only the standard library."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for candidate in (Path(sys.executable), Path("/usr/bin", version), Path("/usr/local/bin", version)):
@@ -83,7 +83,7 @@ def test_root_s_server_runs_as_another_user_and_the_directories_around_it_stay_a
 
 @root_only
 def test_under_a_closed_directory_root_s_server_runs_in_a_user_namespace(data_dir: Path) -> None:
-    namespace = RunAs(Account(0, 0), seen_as=NOBODY)
+    namespace = RunAs(OsAccount(0, 0), seen_as=NOBODY)
     if not namespace.can_run(home._programs(home._package()) / "postgres", Path("/")):
         pytest.skip("this machine allows no user namespaces")
     data_dir.parent.chmod(0o700)

@@ -6,13 +6,13 @@ from decimal import Decimal
 import numpy as np
 
 from app.engine.book import Book, Instruments, Prices
-from app.engine.rules import ClientRate, Layer, MarginRules, Side
+from app.engine.rules import ClientRateEffect, Layer, MarginRules, Side
 from app.engine.units import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE, RATE_SCALE, scaled
 from app.policies.form import Policy
 from app.policies.load import read_policy
 from tests.engine.oracle import Account, Listed
 
-FLAT_25 = MarginRules(house=Layer(long=Side(2500), short=Side(2500), client_rate=ClientRate.REPLACES))
+FLAT_25 = MarginRules(house=Layer(long=Side(2500), short=Side(2500), client_rate=ClientRateEffect.REPLACES))
 """A quarter of every position's value, or the client's own rate instead: the service's default."""
 
 

@@ -8,7 +8,7 @@ import pytest
 from app.engine.book import Book
 from app.engine.cures import Cures, cures, plain_long_rate
 from app.engine.margin import MarginReport, margin_report, position_report
-from app.engine.rules import ClientRate, Layer, MarginRules, Side
+from app.engine.rules import ClientRateEffect, Layer, MarginRules, Side
 from app.engine.units import MONEY_LIMIT, divide
 from tests.engine.boundaries import World, make_world
 from tests.engine.one import FLAT, columns, explained
@@ -151,12 +151,12 @@ def test_securities_brought_cure_and_one_cent_less_does_not(bring: int) -> None:
 
 def test_the_rate_of_a_plain_long_stock_is_the_greater_of_both_layers() -> None:
     exchange, house = Layer(long=Side(2500)), Layer(long=Side(3000))
-    owned = {effect: MarginRules(exchange, replace(house, client_rate=effect)) for effect in ClientRate}
+    owned = {effect: MarginRules(exchange, replace(house, client_rate=effect)) for effect in ClientRateEffect}
 
     assert plain_long_rate(MarginRules(exchange, house), 9000) == 3000
-    assert plain_long_rate(owned[ClientRate.REPLACES], 1000) == 2500
-    assert plain_long_rate(owned[ClientRate.REPLACES], 4000) == 4000
-    assert plain_long_rate(owned[ClientRate.AT_LEAST], 1000) == 3000
-    assert plain_long_rate(owned[ClientRate.AT_LEAST], 4000) == 4000
-    assert plain_long_rate(owned[ClientRate.AT_LEAST], -1) == 3000
+    assert plain_long_rate(owned[ClientRateEffect.REPLACES], 1000) == 2500
+    assert plain_long_rate(owned[ClientRateEffect.REPLACES], 4000) == 4000
+    assert plain_long_rate(owned[ClientRateEffect.AT_LEAST], 1000) == 3000
+    assert plain_long_rate(owned[ClientRateEffect.AT_LEAST], 4000) == 4000
+    assert plain_long_rate(owned[ClientRateEffect.AT_LEAST], -1) == 3000
     assert plain_long_rate(MarginRules(house=Layer(short=Side(3000))), -1) == 0

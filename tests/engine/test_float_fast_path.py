@@ -12,12 +12,12 @@ from app.engine.book import Book, Instruments, Prices
 from app.engine.exact import COMPLETE, OVER_LIMIT
 from app.engine.float_fast_path import ABOVE_CENTS, LIMIT
 from app.engine.margin import margin_report
-from app.engine.rules import ClientRate, Concentration, Layer, MarginRules, ShareStep, Side, Style
+from app.engine.rules import ClientRateEffect, Concentration, Layer, MarginRules, ShareStep, Side, Style
 from app.engine.units import MISSING, NOT_ASKED, PRICE_SCALE, QUANTITY_LIMIT, QUANTITY_SCALE, RATE_SCALE, divide, scaled
 from tests.engine.build import FLAT_25
 
 CENT = PRICE_SCALE // 100
-AT_LEAST = MarginRules(house=Layer(long=Side(0), client_rate=ClientRate.AT_LEAST))
+AT_LEAST = MarginRules(house=Layer(long=Side(0), client_rate=ClientRateEffect.AT_LEAST))
 
 
 def cents_book(values: Int64, rates: Int64) -> Book:
@@ -150,7 +150,7 @@ def test_an_amount_a_share_below_rate_x_price_still_counts_where_the_value_round
 
 
 def test_a_house_that_asks_those_alone_who_have_a_rate_asks_nothing_of_the_others() -> None:
-    rules = MarginRules(exchange=Layer(long=Side(2500)), house=Layer(client_rate=ClientRate.REPLACES))
+    rules = MarginRules(exchange=Layer(long=Side(2500)), house=Layer(client_rate=ClientRateEffect.REPLACES))
 
     report = margin_report(cents_book(np.full((2, 1), 1000), np.array([-1, 4000])), *cent_prices(1), rules)
 

@@ -12,7 +12,7 @@ from app.book.valuation import BookValuation, ValuationRules, value_book
 from app.engine.book import Book, Instruments, Prices
 from app.events import live_figures as figures
 from app.events.subscription import Subscription
-from app.events.types import Ending, Filter, Kind, StreamEvent, SubscriptionRequest
+from app.events.types import Ending, EventKind, Filter, StreamEvent, SubscriptionRequest
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
 
@@ -52,7 +52,7 @@ async def test_a_full_queue_ends_it_behind_what_waits(subscription: Subscription
 
 
 async def test_of_a_figure_the_latest_comes(subscription: Subscription) -> None:
-    figures_ = [StreamEvent(kind=Kind.MARGIN, at=_AT, client_id=1, data={"n": number}) for number in range(5)]
+    figures_ = [StreamEvent(kind=EventKind.MARGIN, at=_AT, client_id=1, data={"n": number}) for number in range(5)]
     for figure in figures_:
         subscription.offer_figure(figure)
     subscription.offer(_state(7))
@@ -108,12 +108,12 @@ def test_a_snapshot_of_everybody_is_bounded_and_begins_with_the_most_urgent() ->
 
     events = figures.snapshot(valued, Filter(), currency="USD")
 
-    margins = [event.client_id for event in events if event.kind is Kind.MARGIN]
+    margins = [event.client_id for event in events if event.kind is EventKind.MARGIN]
     assert margins == list(range(1000, 1000 - figures.MOST_MARGINS, -1))
 
 
 def _state(number: int, client_id: int = 1) -> StreamEvent:
-    return StreamEvent(kind=Kind.STATE, at=_AT, id=number, client_id=client_id, data={})
+    return StreamEvent(kind=EventKind.STATE, at=_AT, id=number, client_id=client_id, data={})
 
 
 def _ids(batch: list[StreamEvent] | None) -> list[int | None]:

@@ -10,7 +10,7 @@ import pytest
 from app.auth.types import Caller
 from app.margin_calls import service as calls_service
 from app.margin_calls import store
-from app.margin_calls.types import Filters, StateFilter
+from app.margin_calls.types import CallFilters, StateFilter
 from app.models import CallState, CallType, MarginCall, Role
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,7 +46,7 @@ async def calls(db: None) -> list[MarginCall]:
     return calls
 
 
-def matches(call: MarginCall, filters: Filters) -> bool:
+def matches(call: MarginCall, filters: CallFilters) -> bool:
     return (
         (filters.client_id is None or call.client_id == filters.client_id)
         and (filters.type is None or call.type == filters.type)
@@ -59,7 +59,7 @@ def matches(call: MarginCall, filters: Filters) -> bool:
     )
 
 
-async def pages(filters: Filters, *, limit: int) -> list[int]:
+async def pages(filters: CallFilters, *, limit: int) -> list[int]:
     """Follow the list to its end."""
     found: list[int] = []
     while page := await calls_service.list_calls(filters, caller=DESK, after=found[-1] if found else None, limit=limit):
@@ -76,6 +76,6 @@ async def test_every_filter_finds_its_calls_in_order(
     times = [None, START, START + timedelta(hours=40), START + timedelta(hours=99)]
 
     for client_id, state, kind, start, end in product([None, 3], STATES, TYPES, times, times):
-        filters = Filters(client_id=client_id, state=state, type=kind, opened_from=start, opened_to=end)
+        filters = CallFilters(client_id=client_id, state=state, type=kind, opened_from=start, opened_to=end)
         expected = [call.id for call in calls if matches(call, filters)]
         assert await pages(filters, limit=5) == expected, filters

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.types import Quote, Refusal, Split
+from app.providers.types import Quote, Refusal, ShareSplit
 from app.stocks.gate import SPLIT_PATIENCE, judge_one, may_be_split
 from app.stocks.types import Accepted, Decision, OnHold, StoredPrice
 
@@ -16,7 +16,7 @@ LIMIT = Decimal("0.3")
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, New York is open
 POLL = timedelta(seconds=15)
 STORED = StoredPrice(Decimal(100), "USD", NOW, "yahoo")
-FOUR_FOR_ONE = Split("AAPL", NOW + timedelta(days=3), (NOW + timedelta(days=3)).date(), Decimal(4), Decimal(1))
+FOUR_FOR_ONE = ShareSplit("AAPL", NOW + timedelta(days=3), (NOW + timedelta(days=3)).date(), Decimal(4), Decimal(1))
 
 
 def quote(price: str | Decimal, *, polls: int = 1, **changes: object) -> Quote:
@@ -26,7 +26,7 @@ def quote(price: str | Decimal, *, polls: int = 1, **changes: object) -> Quote:
     return replace(made, **changes)  # type: ignore[arg-type] # fields by name
 
 
-def judge(answer: Quote, known: StoredPrice | None = STORED, splits: tuple[Split, ...] | None = ()) -> Decision:
+def judge(answer: Quote, known: StoredPrice | None = STORED, splits: tuple[ShareSplit, ...] | None = ()) -> Decision:
     return judge_one(answer, known, splits=splits, jump_limit=LIMIT)
 
 

@@ -16,7 +16,7 @@ from app.corporate_actions import service as splits
 from app.models import AuditEntry, BookChange, MarketData, Position, PriceHistory
 from app.models import Split as SplitRow
 from app.providers.cache import CachedProvider
-from app.providers.types import Refusal, Split
+from app.providers.types import Refusal, ShareSplit
 from app.providers.yahoo.source import YahooProvider
 from app.stocks import late_splits
 from app.stocks import service as stocks_service
@@ -161,7 +161,7 @@ async def test_a_split_is_applied_once_however_often_it_is_seen(desk: Desk) -> N
 async def test_a_split_that_the_source_moves_within_the_day_is_the_same(desk: Desk) -> None:
     open_at = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
     for effective in (open_at, open_at.replace(hour=5)):
-        await splits.apply(Split("AAPL", effective, open_at.date(), Decimal(4), Decimal(1)))
+        await splits.apply(ShareSplit("AAPL", effective, open_at.date(), Decimal(4), Decimal(1)))
 
     assert await SplitRow.all().count() == 1
 
@@ -317,7 +317,7 @@ async def test_a_split_multiplies_quantity_and_divides_cost(
     numerator, denominator = map(Decimal, ratio.split(":"))
     effective = datetime.now(UTC) - timedelta(hours=1)
 
-    done = await splits.apply(Split("AAPL", effective, effective.date(), numerator, denominator))
+    done = await splits.apply(ShareSplit("AAPL", effective, effective.date(), numerator, denominator))
 
     assert done is not None
     assert done.holders == [desk.client_id]

@@ -20,7 +20,7 @@ from app.events.outbox import NewEvent
 from app.events.wire import as_json
 from app.models import Event, Role, Webhook, WebhookDelivery
 from app.webhooks.address_guard import Addresses, Resolver, system_resolver
-from app.webhooks.channel import Pace
+from app.webhooks.channel import DeliveryPace
 from app.webhooks.monitor import WebhookSender
 from app.webhooks.signature import new_secret
 from app.webhooks.store import Backoff
@@ -28,7 +28,7 @@ from tests.conftest import LoginAs
 
 BOSS = Caller(user_id=0, username="boss", role=Role.ADMIN)
 #: The usual pace, two hundred times as fast.
-FAST = Pace(
+FAST = DeliveryPace(
     poll_seconds=0.02,
     attempt_seconds=0.3,
     lease_seconds=0.6,
@@ -72,7 +72,7 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def sending(
-    *, addresses: Addresses = ANYWHERE, tls: ssl.SSLContext | None = None, pace: Pace = FAST
+    *, addresses: Addresses = ANYWHERE, tls: ssl.SSLContext | None = None, pace: DeliveryPace = FAST
 ) -> AbstractAsyncContextManager[None]:
     """Send until the block ends, as one process does."""
     sender = WebhookSender(signal=Signal(), addresses=addresses, encode=as_json, tls=tls, pace=pace)

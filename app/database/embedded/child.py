@@ -23,7 +23,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class OsAccount:
     """A user of this machine, by number."""
 
     uid: int
@@ -34,8 +34,8 @@ class Account:
 class RunAs:
     """The user a child runs as: `owner` owns its files; `seen_as` is what it takes itself for in its own namespace."""
 
-    owner: Account
-    seen_as: Account | None = None
+    owner: OsAccount
+    seen_as: OsAccount | None = None
 
     def spawn(
         self,
@@ -108,7 +108,7 @@ class RunAs:
             return False
 
 
-def _enter_namespace(*, outside: Account, inside: Account) -> None:
+def _enter_namespace(*, outside: OsAccount, inside: OsAccount) -> None:
     """Move this process into a user namespace where `outside` is called `inside` and no other user exists."""
     if _libc.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "no user namespace")

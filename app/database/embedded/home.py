@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from app.core.errors import EmbeddedError
-from app.database.embedded.child import Account, RunAs
+from app.database.embedded.child import OsAccount, RunAs
 
 #: Major version of the packaged server.
 MAJOR = 18
@@ -59,7 +59,7 @@ def find_home(data_dir: Path) -> Home:
     return _copied_home(package, data_dir, cluster, account)
 
 
-def give(tree: Path, account: Account) -> None:
+def give(tree: Path, account: OsAccount) -> None:
     """Make `account` the owner of a tree, the top last, so that an interrupted change is found and repeated."""
     if os.geteuid() != 0 or tree.stat().st_uid == account.uid:
         return
@@ -91,26 +91,26 @@ def _cluster(data_dir: Path) -> Path:
     return cluster
 
 
-def _account(cluster: Path) -> Account:
+def _account(cluster: Path) -> OsAccount:
     """Return who shall run the server: this user; for root, who owns the cluster, or a service user of the machine."""
     if os.geteuid() != 0:
-        return Account(os.geteuid(), os.getegid())
+        return OsAccount(os.geteuid(), os.getegid())
     if cluster.is_dir() and (stat := cluster.stat()).st_uid != 0:
-        return Account(stat.st_uid, stat.st_gid)
-    known = {entry.pw_name: Account(entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
+        return OsAccount(stat.st_uid, stat.st_gid)
+    known = {entry.pw_name: OsAccount(entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
     for name in _ACCOUNTS:
         if name in known:
             return known[name]
     raise EmbeddedError(f"PostgreSQL refuses to run as root, and no user of {', '.join(_ACCOUNTS)} exists.")
 
 
-def _candidates(account: Account) -> list[RunAs]:
+def _candidates(account: OsAccount) -> list[RunAs]:
     if os.geteuid() != 0:
         return [RunAs(account)]
-    return [RunAs(account), RunAs(Account(0, 0), seen_as=account)]
+    return [RunAs(account), RunAs(OsAccount(0, 0), seen_as=account)]
 
 
-def _copied_home(package: Path, data_dir: Path, cluster: Path, account: Account) -> Home:
+def _copied_home(package: Path, data_dir: Path, cluster: Path, account: OsAccount) -> Home:
     """Copy programs and cluster to where `account` can reach them, once, and remember the place."""
     run_as = RunAs(account)
     for place in _places(cluster, account):
@@ -126,7 +126,7 @@ def _copied_home(package: Path, data_dir: Path, cluster: Path, account: Account)
     )
 
 
-def _places(cluster: Path, account: Account) -> Iterator[Path]:
+def _places(cluster: Path, account: OsAccount) -> Iterator[Path]:
     """Yield the place of an earlier copy, or new directories to try, each made when its turn comes."""
     if cluster.parent.name.startswith(_PREFIX):
         yield cluster.parent
@@ -138,7 +138,7 @@ def _places(cluster: Path, account: Account) -> Iterator[Path]:
             yield place
 
 
-def _copy_programs(package: Path, place: Path, account: Account) -> Path:
+def _copy_programs(package: Path, place: Path, account: OsAccount) -> Path:
     """Return the copied programs; their libraries lie beside the package, where the programs look for them."""
     target = place / f"programs-{version(_PACKAGE)}"
     if not target.exists():
@@ -153,7 +153,7 @@ def _copy_programs(package: Path, place: Path, account: Account) -> Path:
     return _programs(target / package.name)
 
 
-def _copy_cluster(cluster: Path, data_dir: Path, place: Path, account: Account) -> Path:
+def _copy_cluster(cluster: Path, data_dir: Path, place: Path, account: OsAccount) -> Path:
     """Return the cluster's new directory; an existing cluster is copied, and stays where it was until that is safe."""
     target = place / "postgres"
     if cluster == target:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Context, Decimal
 from zoneinfo import ZoneInfo
 
-from app.providers.types import Quote, Refusal, Split
+from app.providers.types import Quote, Refusal, ShareSplit
 from app.providers.yahoo import SPEC
 
 Record = Mapping[str, object]
@@ -84,7 +84,7 @@ def refusal_of(record: Record) -> Refusal | None:
     return Refusal.NEGATIVE if number < 0 else Refusal.ZERO
 
 
-def splits_from_chart(chart: Record, *, symbol: str) -> list[Split]:
+def splits_from_chart(chart: Record, *, symbol: str) -> list[ShareSplit]:
     """Return the splits in a v8 chart, oldest first; what is no split is left out."""
     meta, events = chart.get("meta"), chart.get("events")
     found = events.get("splits") if isinstance(events, Mapping) else None
@@ -129,7 +129,7 @@ def _price(value: object, unit: Decimal) -> Decimal | None:
     return price if 0 < price < _PRICE_LIMIT else None
 
 
-def _split(entry: Record, *, symbol: str, zone: tzinfo) -> Split | None:
+def _split(entry: Record, *, symbol: str, zone: tzinfo) -> ShareSplit | None:
     seconds = _number(entry.get("date"))
     numerator, denominator = _number(entry.get("numerator")), _number(entry.get("denominator"))
     if seconds is None or not 0 < seconds < _LATEST_SECONDS or numerator is None or denominator is None:
@@ -137,7 +137,7 @@ def _split(entry: Record, *, symbol: str, zone: tzinfo) -> Split | None:
     if numerator <= 0 or denominator <= 0 or numerator == denominator:
         return None
     effective = datetime.fromtimestamp(seconds, UTC)
-    return Split(
+    return ShareSplit(
         symbol=symbol,
         effective=effective,
         ex_date=effective.astimezone(zone).date(),

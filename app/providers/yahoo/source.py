@@ -11,7 +11,7 @@ from typing import TypeVar
 from app.core.errors import ProviderError
 from app.core.executor import DaemonExecutor
 from app.providers.breaker import CircuitBreaker
-from app.providers.types import Quote, QuoteBatch, Refusal, Split
+from app.providers.types import Quote, QuoteBatch, Refusal, ShareSplit
 from app.providers.yahoo import client as yahoo_client
 from app.providers.yahoo.client import BatchBrokenError
 from app.providers.yahoo.records import (
@@ -87,7 +87,7 @@ class YahooProvider:
         quotes = {symbol: quote for symbol, quote in got.answers.items() if quote is not None}
         return QuoteBatch(quotes=quotes, failed=frozenset(wanted) - got.answers.keys(), refused=got.refused)
 
-    async def splits(self, symbol: str, *, since: datetime) -> Sequence[Split]:
+    async def splits(self, symbol: str, *, since: datetime) -> Sequence[ShareSplit]:
         """
         Return the splits of a symbol that became effective after `since`, oldest first.
 
