@@ -59,6 +59,10 @@ class Settings(ReplaySettings, BaseSettings):
     poll_seconds: float = Field(default=15, ge=0.05, le=86_400)
     #: Largest change against the stored price that is used at once, a fraction; a larger one waits for a second answer.
     price_jump_limit: float = Field(default=0.3, gt=0, lt=1)
+    #: Open market after which an ordinary jump is believed.
+    jump_doubt_seconds: float = Field(default=900, ge=0, le=86_400)
+    #: How long a source may give no price, or 0, before the stored one counts as stale.
+    no_price_seconds: float = Field(default=180, ge=0, le=86_400)
 
     base_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     #: A built-in name or the path of a TOML file.
@@ -84,6 +88,8 @@ class Settings(ReplaySettings, BaseSettings):
 
     #: How long a start waits for PostgreSQL to answer.
     database_wait_seconds: float = Field(default=30, ge=0, le=3600)
+    #: Whether the book makes columns in memory without a reader; it counts references as the interpreter does.
+    reuse_columns: bool = True
     #: Connections per worker.
     pool_size: int = Field(default=10, ge=2, le=500)
     #: 0 for pgbouncer in transaction mode.

@@ -20,6 +20,7 @@ from app.book.valuation import ValuationRules
 from app.clients import routes as clients
 from app.core.executor import DaemonExecutor
 from app.core.tasks import on_stop, running
+from app.corporate_actions import routes as corporate_actions
 from app.database.batch_loader import BatchLoader
 from app.database.connections import DATABASE_DOWN, Database, tortoise_config
 from app.database.notifications import Listener
@@ -72,6 +73,7 @@ _ROUTERS: Final = (
     margin,
     margin_calls,
     instruments,
+    corporate_actions,
     imports,
     exports,
     audit,
@@ -105,7 +107,9 @@ def create_app(settings: Settings, *, provider: PriceProvider | None = None) -> 
         rules=app.state.policy.rules, base_currency=settings.base_currency, seconds=settings.request_seconds
     )
     app.state.book = LiveBook(
-        ValuationRules(app.state.policy, settings.warning_cushion), base_currency=settings.base_currency
+        ValuationRules(app.state.policy, settings.warning_cushion),
+        base_currency=settings.base_currency,
+        reuse_columns=settings.reuse_columns,
     )
     secret = secret_key(settings)
     app.state.fingerprints = Fingerprints(secret)
@@ -179,7 +183,13 @@ def _pace(settings: Settings) -> Pace:
 
 def price_feed(settings: Settings, provider: PriceProvider) -> PriceFeed:
     """Return a source with what its prices are judged and converted by."""
-    return PriceFeed(provider, settings.base_currency, Decimal(str(settings.price_jump_limit)))
+    return PriceFeed(
+        provider,
+        settings.base_currency,
+        Decimal(str(settings.price_jump_limit)),
+        jump_doubt_seconds=settings.jump_doubt_seconds,
+        no_price_seconds=settings.no_price_seconds,
+    )
 
 
 def secret_key(settings: Settings) -> str:

@@ -12,6 +12,7 @@ import structlog
 
 from app.audit import recorder
 from app.core import metrics
+from app.corporate_actions import decisions as corporate_action_decisions
 from app.database.connections import DATABASE_DOWN, Database
 from app.database.notifications import Signal
 from app.database.sql import Connection
@@ -124,6 +125,7 @@ class Leader:
         )
 
     async def _recheck(self) -> None:
+        self._reviewer.set_unanswered(self._refresher.unanswered)
         await self._reviewer.catch_up(recheck=True)
 
     async def _review(self) -> None:
@@ -142,6 +144,7 @@ class Leader:
     async def _pass_due(self) -> None:
         """Move calls past their due date."""
         while True:
+            await corporate_action_decisions.run_due()
             while await call_review.pass_due(settings=self._settings):
                 pass
             await asyncio.sleep(_DUE_SECONDS)

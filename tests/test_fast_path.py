@@ -110,14 +110,14 @@ async def test_a_plain_request_is_counted_under_its_route(risk: AsyncClient, log
 
 
 async def test_stored_prices_are_the_same_on_both_ways(risk: AsyncClient, provider: FakeProvider) -> None:
-    for symbol, price in (("AAPL", "175.5"), ("BRK.B", "0.00000001"), ("EURUSD=X", "1.1")):
+    for symbol, price in (("AAPL", "175.5"), ("BRK-B", "0.00000001"), ("EURUSD=X", "1.1")):
         provider.give(symbol, price)
         await risk.get(f"/stocks/{symbol}")
 
     status, body = await both(risk, "/stocks")
 
     assert status == 200
-    assert [(row["symbol"], row["current_price"]) for row in body] == [("AAPL", 175.5), ("BRK.B", 1e-08)]
+    assert [(row["symbol"], row["current_price"]) for row in body] == [("AAPL", 175.5), ("BRK-B", 1e-08)]
 
 
 async def test_prices_that_the_caller_has_are_not_sent_again(risk: AsyncClient) -> None:

@@ -66,8 +66,10 @@ class ColumnPool:
     other threads need no lock; but one thread at a time may make columns. Without a free buffer, a column is copied.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, reuse: bool = True) -> None:
+        """Keep no buffer with `reuse` off: each column is a copy, and no reference is counted."""
         self._columns: dict[str, _Buffers] = {}
+        self._reuse = reuse
 
     def changed(self, name: str, column: Column, change: RowChange, values: Column) -> Column:
         """
@@ -81,8 +83,16 @@ class ColumnPool:
         """
         if change.keeps(len(column)) and np.array_equal(column[change.rows], values):
             return column
+        if not self._reuse:
+            return _copied(column, change, values)
         made: Column = self._columns.setdefault(name, _Buffers()).next(column, change, values)
         return made
+
+
+def _copied(column: Column, change: RowChange, values: Column) -> Column:
+    """Return a column after a change, in memory of its own."""
+    made: Column = _Buffer(np.empty(change.length, column.dtype)).fill(column, change, values)
+    return made
 
 
 class _Buffer:

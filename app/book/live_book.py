@@ -54,14 +54,14 @@ class LiveBook:
     because every poll reads from the oldest transaction on that was running at the one before, the watermark's horizon.
     """
 
-    def __init__(self, valuation: ValuationRules, *, base_currency: str) -> None:
+    def __init__(self, valuation: ValuationRules, *, base_currency: str, reuse_columns: bool = True) -> None:
         self._valuation = valuation
         self._base_currency = base_currency
         self._lock = asyncio.Lock()
         #: The poll that has not begun; callers that arrive meanwhile share it.
         self._next: asyncio.Task[None] | None = None
         self._valued: BookValuation | None = None
-        self._pool = ColumnPool()
+        self._pool = ColumnPool(reuse=reuse_columns)
         self._watermark: Watermark | None = None
         self._polled_at = 0.0
         self._listeners: list[Callable[[Update], None]] = []

@@ -4,25 +4,30 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.book import Book, Instruments, Prices
+from app.instruments.kinds import NO_LOAN_VALUE, NOT_HELD, sql_list
 
 #: The loan of a row of `margin` in cents, the client's own rate in 1e-4 (-1 = none), and the quantity of a row of
 #: `position` in millionths; the format's argument is the name of the row.
 LOAN: Final = "({0}.loan * 100)::bigint"
 CLIENT_RATE: Final = "coalesce(({0}.margin_requirement * 10000)::bigint, -1)"
 QUANTITY: Final = "({0}.quantity * 1000000)::bigint"
+#: What kind a symbol is of: the instrument's word, else the price's; nothing known is a share.
+KIND: Final = "coalesce({instrument}.quote_type, {price}.quote_type, 'EQUITY')"
 #: What is known of a symbol, in the engine's integers, where `base` is the parameter with the account currency: price
 #: in account currency (null = not known) and instrument. Only a price in another currency looks for its FX rate.
-KNOWN_COLUMNS: Final = """
-       case when d.currency = {base} then (d.current_price * 100000000)::bigint
+KNOWN_COLUMNS: Final = f"""
+       case when {KIND.format(instrument="i", price="d")} in ({sql_list(NOT_HELD)}) then null
+            when d.currency = {{base}} then (d.current_price * 100000000)::bigint
             else (select case when d.current_price * r.current_price < 1e10
                               then (round(d.current_price * r.current_price, 8) * 100000000)::bigint end
-                  from market_data r where r.symbol = d.currency || {base} || '=X')
+                  from market_data r where r.symbol = d.currency || {{base}} || '=X')
        end as price,
        coalesce((i.leverage * 10000)::bigint, 10000) as leverage,
-       coalesce(i.marginable, true) as marginable,
+       coalesce(i.marginable, true)
+           and {KIND.format(instrument="i", price="d")} not in ({sql_list(NO_LOAN_VALUE)}) as marginable,
        coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
-       coalesce(i.quote_type, d.quote_type, 'EQUITY') = 'EQUITY' as is_stock
-""".strip()
+       {KIND.format(instrument="i", price="d")} = 'EQUITY' as is_stock
+""".strip()  # noqa: S608 - fragments of ours, no input
 #: Where `KNOWN_COLUMNS` come from, for a column `symbol`. `offset 0` makes the planner look symbols up by the index:
 #: for one client's positions that is sooner done than the hash table that it would build of every symbol.
 KNOWN_JOINS: Final = """

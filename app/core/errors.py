@@ -1,7 +1,7 @@
 """
 The tree of expected errors.
 
-An error says what is wrong in words that a user can act on. It knows nothing of HTTP: `app.routers.errors` gives each
+An error says what is wrong in words that a user can act on. It knows nothing of HTTP: `app.web.problems` gives each
 class its status, in one table.
 """
 

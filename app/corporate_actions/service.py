@@ -20,6 +20,7 @@ from app.audit import hash_chain
 from app.audit.recorder import Change, Touches
 from app.core.errors import ConflictError, ProviderError
 from app.database import sql
+from app.models import CorporateAction
 from app.models import Split as SplitRow
 from app.providers.types import PriceProvider, ShareSplit, SplitSource
 
@@ -63,6 +64,14 @@ where symbol = $1 and updated_at < $2
 order by client_id limit 10
 """
 _AFTER: Final = "select count(*) as count from position where symbol = $1 and updated_at >= $2"
+
+#: Waits for the desk; whatever was decided about it before stands.
+_ADD_PENDING: Final = """
+insert into corporate_action (symbol, kind, ratio_new, ratio_old, ex_date, state, source, created_at)
+select symbol, 'split', numerator, denominator, ex_date, 'pending', 'source', now()
+from unnest($1::text[], $2::numeric[], $3::numeric[], $4::date[]) as q(symbol, numerator, denominator, ex_date)
+on conflict (symbol, kind, ex_date) do nothing
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -162,6 +171,14 @@ async def apply(split: ShareSplit) -> Applied | None:
     return Applied(change, holders=[row["client_id"] for row in rows])
 
 
+async def add_pending(splits: Sequence[ShareSplit]) -> None:
+    """Store what a source calls splits and the desk has to decide; what is there already stays as it is."""
+    if not splits:
+        return
+    rows = [(s.symbol, s.numerator, s.denominator, s.ex_date) for s in splits]
+    await sql.run(_ADD_PENDING, *(list(column) for column in zip(*rows, strict=True)))
+
+
 def is_applicable(split: ShareSplit) -> bool:
     """Return whether a split's ratio can be applied and stored."""
     largest = Decimal(10**6)
@@ -173,5 +190,10 @@ async def _not_applied(splits: Sequence[ShareSplit]) -> Sequence[ShareSplit]:
     if not splits:
         return ()
     days = [split.ex_date for split in splits]
-    applied = await SplitRow.filter(symbol=splits[0].symbol, ex_date__in=days).values_list("ex_date", flat=True)
-    return [split for split in splits if split.ex_date not in applied and is_applicable(split)]
+    symbol = splits[0].symbol
+    applied = await SplitRow.filter(symbol=symbol, ex_date__in=days).values_list("ex_date", flat=True)
+    dismissed = await CorporateAction.filter(symbol=symbol, ex_date__in=days, state="dismissed").values_list(
+        "ex_date", flat=True
+    )
+    decided = {*applied, *dismissed}
+    return [split for split in splits if split.ex_date not in decided and is_applicable(split)]

@@ -11,7 +11,8 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from app.clients.schemas import Name
 from app.core.errors import InvalidInputError
-from app.core.symbols import is_fx_symbol, normalise_symbol
+from app.core.share_symbols import share_symbol
+from app.core.symbols import normalise_symbol
 from app.instruments.schemas import HouseRate, Leverage
 from app.web.fields import CostIn, MoneyIn, QuantityIn, RateIn
 
@@ -91,17 +92,19 @@ def _id(cell: str) -> str:
 
 
 def _symbol(cell: str) -> str:
+    return _said_of_a_cell(normalise_symbol, cell)
+
+
+def _share(cell: str) -> str:
+    return _said_of_a_cell(share_symbol, cell)
+
+
+def _said_of_a_cell(read: Callable[[str], str], cell: str) -> str:
+    """Return what `read` makes of a cell; its error without the value, which the report shows beside it."""
     try:
-        return normalise_symbol(cell)
+        return read(cell)
     except InvalidInputError as error:
-        raise ValueError("is not a stock symbol") from error
-
-
-def _stock(cell: str) -> str:
-    symbol = _symbol(cell)
-    if is_fx_symbol(symbol):
-        raise ValueError("is a currency pair, not a stock")
-    return symbol
+        raise ValueError(str(error).partition("' ")[2].rstrip(".") or "is not a stock symbol") from error
 
 
 def _boolean(cell: str) -> str:
@@ -112,7 +115,8 @@ def _boolean(cell: str) -> str:
 
 
 _PLAIN_ID: Final = re.compile(r"[1-9][0-9]{0,14}")
-_PLAIN_SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.&-]{0,31}")
+#: Has no second spelling, and is the form of nothing else.
+_PLAIN_SYMBOL: Final = re.compile(r"[A-Z]{1,5}")
 _PLAIN_TEXT: Final = re.compile(r"\w(?:[\w .,&()'/-]{0,198}[\w.)])?")
 _PLAIN_RATE: Final = re.compile(r"0\.[0-9]{0,3}[1-9]")
 
@@ -134,7 +138,7 @@ COLUMNS: Final[dict[Kind, tuple[Column, ...]]] = {
     ),
     Kind.POSITIONS: (
         _CLIENT_ID,
-        Column("symbol", "varchar(32)", _PLAIN_SYMBOL, _stock),
+        Column("symbol", "varchar(32)", _PLAIN_SYMBOL, _share),
         Column(
             "quantity",
             "numeric(20,6)",

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 from app.imports.steps import LOCK_CLIENTS, Check, Steps, unique
+from app.instruments.kinds import NO_LOAN_VALUE, NOT_HELD, sql_list
 from app.positions.service import GROSS_VALUE, GROSS_VALUE_JOINS, GROSS_VALUE_LIMIT
 
 _RESOLVE: Final = """
@@ -25,6 +26,21 @@ _EXISTS: Final = Check(
     """,
     "clientId",
     "No client {value}.",
+)
+#: As far as the kind is known.
+_HELD_KIND: Final = Check(
+    f"""
+    delete from import_row r using (
+        select symbol, coalesce(i.quote_type, d.quote_type) as kind
+        from (select distinct symbol from import_row) s
+        left join instrument i using (symbol) left join market_data d using (symbol)
+    ) k
+    where k.symbol = r.symbol
+      and (k.kind in ({sql_list(NOT_HELD)}) or (k.kind in ({sql_list(NO_LOAN_VALUE)}) and r.quantity < 0))
+    returning r.line, r.symbol as value, lower(k.kind) as about
+    """,  # noqa: S608 - words of ours, no input
+    "symbol",
+    "{value} is of kind {about}, says the price source: it cannot be held, or not short",
 )
 _UNIQUE: Final = unique("client_id", "symbol", column="symbol")
 #: A sum must be what a position, and a JSON number, carries.
@@ -114,7 +130,7 @@ def steps(columns: Collection[str], *, base_currency: str, adds_up: bool) -> Ste
     return Steps(
         resolve=[_RESOLVE] if by_name else [],
         lock=[LOCK_CLIENTS.format(id="client_id")],
-        checks=[*([_NAMED] if by_name else []), _EXISTS, _ADDS_UP if adds_up else _UNIQUE],
+        checks=[*([_NAMED] if by_name else []), _EXISTS, _HELD_KIND, _ADDS_UP if adds_up else _UNIQUE],
         merge=_MERGE if adds_up else (),
         keep={"keep": _KEEP, "update": f"{_KEEP} and p.quantity = r.quantity and p.cost_basis = r.cost_basis"},
         last_checks=[too_large],

@@ -1,6 +1,8 @@
 """Instruments."""
 
-from fastapi import APIRouter, Request, Response, status
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response, status
 
 from app.auth.deps import CallerDep, StaffDep
 from app.instruments import service as instruments_service
@@ -20,10 +22,18 @@ router = APIRouter(prefix="/instruments", tags=["instruments"])
     responses=tagged(200, unchanged=True) | problems(401, 422, 503),
 )
 async def list_instruments(
-    request: Request, _: CallerDep, conditional: ConditionalGetDep, after: AfterSymbol = None, limit: Limit = 100
+    request: Request,
+    _: CallerDep,
+    conditional: ConditionalGetDep,
+    needs: Annotated[
+        Literal["leverage"] | None, Query(description="Only funds whose name says a leverage that nobody has set.")
+    ] = None,
+    after: AfterSymbol = None,
+    limit: Limit = 100,
 ) -> Response:
     """Return what is known of every instrument, by symbol."""
-    rows = await instruments_service.list_instruments(after=after, limit=limit)
+    listed = instruments_service.leveraged_by_name if needs else instruments_service.list_instruments
+    rows = await listed(after=after, limit=limit)
     answer = conditional.answer([InstrumentOut.model_validate(row) for row in rows])
     if len(rows) == limit:
         link_next(request, answer, after=rows[-1].symbol)

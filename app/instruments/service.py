@@ -1,7 +1,7 @@
 """Reads instruments, and sets what the desk keeps of them: leverage, marginability, house rate."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from tortoise.transactions import in_transaction
 
@@ -11,12 +11,31 @@ from app.auth.types import Caller
 from app.core.errors import NotFoundError
 from app.core.preconditions import Check, anything
 from app.core.symbols import normalise_symbol
+from app.instruments.leverage_names import leverage_of
 from app.models import Instrument
+
+#: Instruments that are read at a time where names are looked through.
+_PAGE: Final = 1000
+#: Any size above 1 will do where only the question is asked.
+_UNKNOWN: Final = Decimal(3)
 
 
 async def list_instruments(*, after: str | None, limit: int) -> list[Instrument]:
     """Return instruments by symbol, behind `after`."""
     return await Instrument.filter(symbol__gt=after or "").order_by("symbol").limit(limit)
+
+
+async def leveraged_by_name(*, after: str | None, limit: int) -> list[Instrument]:
+    """Return instruments whose name says a leverage that nobody has set, by symbol, behind `after`."""
+    found: list[Instrument] = []
+    while len(found) < limit:
+        query = Instrument.filter(symbol__gt=after or "", quote_type="ETF", leverage=1).order_by("symbol")
+        page = await query.limit(_PAGE)
+        found += [one for one in page if leverage_of(one.name, one.quote_type, unknown=_UNKNOWN).size > 1]
+        if len(page) < _PAGE:
+            break
+        after = page[-1].symbol
+    return found[:limit]
 
 
 async def get_instrument(symbol: str) -> Instrument:

@@ -9,13 +9,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from app.book.types import CLIENT_RATE, LOAN, QUANTITY, USD_RATE
+from app.book.types import CLIENT_RATE, KIND, LOAN, QUANTITY, USD_RATE
 from app.database import sql
 from app.engine.book import Book, Instruments, Prices
 from app.engine.quotes import Quotes
 from app.engine.units import PRICE_LIMIT, PRICE_SCALE, convert
+from app.instruments.kinds import NO_LOAN_VALUE, NOT_HELD, sql_list
 from app.stocks.basis import PriceProvenance
+from app.stocks.doubt import DoubtReason
 
+_KIND: Final = KIND.format(instrument="i", price="d")
 #: $1 clients, $2 account currency, $3 further symbols. Integers as the engine counts them; null = not known.
 _ACCOUNT: Final = f"""
 select c.id as client_id,
@@ -24,14 +27,18 @@ select c.id as client_id,
        {USD_RATE.format(base="$2")} as usd_rate,
        s.symbol,
        coalesce({QUANTITY.format("p")}, 0) as quantity,
-       (d.current_price * 100000000)::bigint as price,
+       case when {_KIND} not in ({sql_list(NOT_HELD)}) then (d.current_price * 100000000)::bigint end as price,
        d.currency, d.source, d."timestamp" as market_time, d.exchange,
        case when d.currency = $2 then 100000000 else (r.current_price * 100000000)::bigint end as fx,
        r.source as fx_source, r."timestamp" as fx_time, r.exchange as fx_exchange,
+       (p.cost_basis * 100000000)::bigint as cost,
+       d.doubt_reason, (d.doubt_low * 100000000)::bigint as doubt_low, (d.doubt_high * 100000000)::bigint as doubt_high,
+       r.doubt_reason as fx_doubt_reason, (r.doubt_low * 100000000)::bigint as fx_doubt_low,
+       (r.doubt_high * 100000000)::bigint as fx_doubt_high,
        coalesce((i.leverage * 10000)::bigint, 10000) as leverage,
-       coalesce(i.marginable, true) as marginable,
+       coalesce(i.marginable, true) and {_KIND} not in ({sql_list(NO_LOAN_VALUE)}) as marginable,
        coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
-       coalesce(i.quote_type, d.quote_type, 'EQUITY') = 'EQUITY' as is_stock
+       {_KIND} = 'EQUITY' as is_stock
 from client c
 join margin m on m.client_id = c.id
 left join lateral (
@@ -44,6 +51,15 @@ left join instrument i on i.symbol = s.symbol
 where c.id = any($1::bigint[])
 order by c.id, s.symbol
 """  # noqa: S608 - fragments of ours, no input
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulRange:
+    """Between what a price, or a rate, lies, in 1e-8, and why that is in doubt."""
+
+    reason: DoubtReason
+    low: int
+    high: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,10 @@ class PositionLine:
     marginable: bool
     house_rate: int
     is_stock: bool
+    #: Paid per unit in `currency`, 1e-8.
+    cost: int | None = None
+    doubt: DoubtfulRange | None = None
+    rate_doubt: DoubtfulRange | None = None
 
     @property
     def account_price(self) -> int:
@@ -156,7 +176,14 @@ def _line(row: Mapping[str, Any]) -> PositionLine:
         marginable=row["marginable"],
         house_rate=row["house_rate"],
         is_stock=row["is_stock"],
+        cost=row["cost"],
+        doubt=_doubt(row["doubt_reason"], row["doubt_low"], row["doubt_high"]),
+        rate_doubt=_doubt(row["fx_doubt_reason"], row["fx_doubt_low"], row["fx_doubt_high"]),
     )
+
+
+def _doubt(reason: str | None, low: int, high: int) -> DoubtfulRange | None:
+    return None if reason is None else DoubtfulRange(DoubtReason(reason), low, high)
 
 
 def _evidence(source: str | None, market_time: datetime | None, exchange: str | None) -> PriceProvenance | None:

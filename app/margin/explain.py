@@ -21,6 +21,7 @@ from app.margin.service import missing_prices, money
 from app.policies import describe
 from app.policies.active import ActivePolicy
 from app.stocks import basis as basis_service
+from app.stocks.doubt import DoubtReason
 from app.web.fields import Out
 
 #: Positions. More take so long (500: 10 to 90 ms) that a thread explains them, while the process serves others.
@@ -77,12 +78,25 @@ async def explain_account(account: Account, *, settings: MarginSettings) -> Expl
     return _explanation(explained, account, bases, settings.policy, now)
 
 
+async def stale_symbols(account: Account, *, settings: MarginSettings) -> list[str]:
+    """Return the held symbols whose price, or rate, is stale now."""
+    priced = [line for line in account.held if line.account_price]
+    bases = await _bases(priced, now=datetime.now(UTC), stale_seconds=settings.stale_seconds)
+    return [line.symbol for line, basis in zip(priced, bases, strict=True) if basis == "stale"]
+
+
 async def _bases(held: Sequence[PositionLine], *, now: datetime, stale_seconds: int) -> list[Basis]:
     """Return the basis of each position: the weaker of its price's and its rate's."""
     evidence = [[part for part in (line.quote, line.rate) if part is not None] for line in held]
     flat = [part for parts in evidence for part in parts]
     found = iter(await basis_service.bases(flat, now=now, stale_seconds=stale_seconds))
-    return [weakest(_priced(next(found)) for _ in parts) for parts in evidence]
+    bases = [weakest(_priced(next(found)) for _ in parts) for parts in evidence]
+    return ["stale" if _is_stale(line) else basis for line, basis in zip(held, bases, strict=True)]
+
+
+def _is_stale(line: PositionLine) -> bool:
+    """Return whether the source does not give the price, or the rate, any more, however old it is."""
+    return any(doubt is not None and doubt.reason is DoubtReason.STALE for doubt in (line.doubt, line.rate_doubt))
 
 
 def _priced(basis: basis_service.Basis) -> Basis:

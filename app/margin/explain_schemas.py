@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 from pydantic.config import JsonDict
 
+from app.core.symbols import SYMBOL_INPUT_PATTERN, SYMBOL_SCHEMA
 from app.margin.schemas import PolicyOut
 from app.policies.form import Policy
 from app.web.fields import In, MoneyIn, NumberOut, Out, PriceIn, QuantityIn, QuantityOut, TimestampOut
@@ -199,7 +200,7 @@ class ExplanationOut(Out):
 class TradeIfIn(In):
     """A trade that is not made."""
 
-    symbol: Annotated[str, Field(pattern=r"^\s*[A-Za-z0-9^][A-Za-z0-9.&=-]{0,31}\s*$")]
+    symbol: Annotated[str, Field(pattern=SYMBOL_INPUT_PATTERN), WithJsonSchema(SYMBOL_SCHEMA)]
     quantity: QuantityIn = Field(description="Units; > 0 buys, < 0 sells.")
     price: PriceIn | None = Field(default=None, description="In the stock's currency; null = the current one.")
 
@@ -207,7 +208,7 @@ class TradeIfIn(In):
 class PriceIfIn(In):
     """A price that is not there."""
 
-    symbol: Annotated[str, Field(pattern=r"^\s*[A-Za-z0-9^][A-Za-z0-9.&=-]{0,31}\s*$")]
+    symbol: Annotated[str, Field(pattern=SYMBOL_INPUT_PATTERN), WithJsonSchema(SYMBOL_SCHEMA)]
     price: PriceIn = Field(description="In the stock's currency.")
 
 

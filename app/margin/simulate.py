@@ -7,6 +7,7 @@ from typing import Final
 
 from app.auth.types import Caller, no_client
 from app.core.errors import Fault, InvalidInputError, MissingPricesError
+from app.core.share_symbols import share_symbol
 from app.core.symbols import normalise_symbol
 from app.engine.units import MONEY_LIMIT, MONEY_SCALE, PRICE_SCALE, QUANTITY_LIMIT, QUANTITY_SCALE, divide, scaled
 from app.margin.account import Account, PositionLine, load_account
@@ -66,7 +67,7 @@ async def simulate(client_id: int, changes: Changes, *, caller: Caller, settings
 
 
 def _normalised(changes: Changes) -> Changes:
-    trades = [replace(trade, symbol=normalise_symbol(trade.symbol)) for trade in changes.trades]
+    trades = [replace(trade, symbol=share_symbol(trade.symbol)) for trade in changes.trades]
     prices = {normalise_symbol(symbol): price for symbol, price in (changes.prices or {}).items()}
     return replace(changes, trades=trades, prices=prices)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from app.book.live_book import LiveBook, Update
 from app.book.valuation import rows_of
 from app.database.connections import DATABASE_DOWN
-from app.margin_calls import recording, store
+from app.margin_calls import recording
 from app.margin_calls import review as call_review
 from app.margin_calls.business_days import close_after
-from app.margin_calls.reviewed_state import ReviewedState, WorkList
+from app.margin_calls.reviewed_state import ReviewedState, WorkList, load_monitor_state
 from app.margin_calls.types import CallSettings
+from app.stocks.service import PriceDoubt, doubts_now
 
 Item = TypeVar("Item")
 
@@ -50,13 +51,17 @@ class Reviewer:
         self._reviewed: ReviewedState | None = None
         #: Client ids; None = all.
         self._touched: list[NDArray[np.int64]] | None = None
+        #: What is in doubt about prices, as of the last `catch_up`, and symbols of which the source has no price.
+        self._doubts: dict[str, PriceDoubt] = {}
+        self._unanswered: frozenset[str] = frozenset()
+        self._news: set[str] = set()
         book.listen(self._updated)
 
     async def start(self) -> None:
         """Take over: read what is stored, and check every client at the next `catch_up`."""
         await close_after(await self._settings.clock(), days=1)  # loads the calendar before a call needs it
         valued = await self._book.current()
-        stored = await store.load_monitor_state()
+        stored = await load_monitor_state()
         self._touched = None
         self._reviewed = ReviewedState(
             valued.holdings.book.client_ids,
@@ -69,7 +74,13 @@ class Reviewer:
         """Forget everything; another process goes on."""
         self._reviewed = None
         self._touched = None
+        self._doubts, self._unanswered = {}, frozenset()
         self._settling.clear()
+
+    def set_unanswered(self, symbols: Collection[str]) -> None:
+        """Take the held symbols of which the source said, more than once, that it has no price."""
+        self._news |= self._unanswered ^ frozenset(symbols)
+        self._unanswered = frozenset(symbols)
 
     async def catch_up(self, *, recheck: bool = False) -> None:
         """
@@ -96,18 +107,25 @@ class Reviewer:
 
     async def _needed(self, reviewed: ReviewedState, *, recheck: bool) -> WorkList:
         """Return what clients need; the book is released, so that a later one can be made in its memory."""
+        doubts = await doubts_now()
         valued = await self._book.current()
         touched, self._touched = self._touched, []
+        changed = {symbol for symbol in doubts.keys() | self._doubts if doubts.get(symbol) != self._doubts.get(symbol)}
+        changed |= self._news
+        self._doubts, self._news = doubts, set()
         ids = valued.holdings.book.client_ids
         rows = np.arange(len(ids)) if touched is None else rows_of(ids, [*touched, self._settled()])
         if recheck:
             rows = rows_of(ids, [ids[rows], reviewed.watched()])
-        return await asyncio.to_thread(reviewed.work_list, valued, rows)
+        in_question = frozenset(doubts) | self._unanswered
+        return await asyncio.to_thread(reviewed.work_list, valued, rows, in_question=in_question, changed=changed)
 
     async def _review(self, client_ids: Sequence[int], reviewed: ReviewedState) -> None:
         """Review clients in one transaction; where that fails, one by one, so that no client holds up others."""
         try:
-            reviewed.set_reviewed(await call_review.review(client_ids, settings=self._settings))
+            reviewed.set_reviewed(
+                await call_review.review(client_ids, settings=self._settings, unanswered=self._unanswered)
+            )
         except DATABASE_DOWN:
             raise
         except Exception:  # noqa: BLE001 - logged whole; the other clients must go on

@@ -85,6 +85,8 @@ def _event(step: Transition) -> NewEvent:
         "restriction": call.restriction,
         "policy": {"id": call.policy_id, "version": call.policy_version},
         "price_basis": call.price_basis,
+        "unconfirmed_reasons": call.unconfirmed_reasons,
+        "doubt": call.doubt,
         "actor": step.actor,
     }
     return NewEvent(kind="margin_call", client_id=call.client_id, data=data)

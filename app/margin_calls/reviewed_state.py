@@ -1,6 +1,6 @@
 """What the monitor knows of every client's calls and state, beside the book, so that it finds what changed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final, TypeVar
 
@@ -10,11 +10,42 @@ from numpy.typing import NDArray
 from app.book import ranking
 from app.book.ranking import State
 from app.book.valuation import BookValuation
+from app.database import sql
 from app.engine.arrays import Bool, Int64
 from app.engine.margin import MarginReport
+from app.engine.subset import holders
 from app.margin_calls.review import Reviewed
 from app.margin_calls.shortfalls import shortfalls
 from app.models import CallType
+
+_OPEN: Final = """
+select client_id, type, (outstanding * 100)::bigint as cents, state = 'unconfirmed' as is_watched
+from margin_call where closed_at is null
+union all
+select client_id, type, 0, true from margin_call m
+where set_aside is not null and id = (select max(id) from margin_call where client_id = m.client_id and type = m.type)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorState:
+    """States of clients that are not simply ok, cents of open calls, and clients to review at every change."""
+
+    states: dict[int, State]
+    outstanding: dict[tuple[int, CallType], int]
+    watched: set[int]
+
+
+async def load_monitor_state() -> MonitorState:
+    """Return what the monitor last stored."""
+    rows = await sql.rows(_OPEN)
+    moved = await sql.rows("select client_id, state from client_state where state <> 'ok'")
+    return MonitorState(
+        states={row["client_id"]: State(row["state"]) for row in moved},
+        outstanding={(row["client_id"], CallType(row["type"])): row["cents"] for row in rows if row["cents"]},
+        watched={row["client_id"] for row in rows if row["is_watched"]},
+    )
+
 
 Column = TypeVar("Column", NDArray[np.int8], NDArray[np.int64], NDArray[np.bool_])
 
@@ -67,13 +98,27 @@ class ReviewedState:
         self.set_followed(outstanding)
         self._put(self._watched, list(watched), [True] * len(watched))
 
-    def work_list(self, valued: BookValuation, rows: Int64) -> WorkList:
+    def work_list(
+        self,
+        valued: BookValuation,
+        rows: Int64,
+        *,
+        in_question: Collection[str] = (),
+        changed: Collection[str] = (),
+    ) -> WorkList:
         """
-        Return which of the clients `rows` need work.
+        Return which of the clients `rows`, and of the holders of `changed` symbols, need work.
 
-        Cost: O(rows) in numpy; Python touches only those that need work.
+        Who holds a symbol `in_question` is reviewed whenever something of it changes: its calls depend on more than its
+        figures at the stored prices.
+
+        Cost: O(rows) in numpy, and O(positions) where symbols are in question; Python touches only those that need
+        work.
         """
-        self._align(valued.holdings.book.client_ids)
+        book = valued.holdings.book
+        self._align(book.client_ids)
+        forced = holders(book, _marked(book.symbols, changed)) if changed else np.empty(0, np.int64)
+        rows = np.union1d(rows, forced) if len(forced) else rows
         report = _rows_of(valued.report, rows)
         state = valued.states[rows]
         complete = state != _INCOMPLETE
@@ -86,6 +131,9 @@ class ReviewedState:
             heavy |= differs & (begins_or_ends | watched)
             moved[kind] = (differs, short)
         heavy |= watched & complete & np.logical_or.reduce([short > 0 for _, short in moved.values()])
+        if in_question or changed:
+            symbols = {*in_question, *changed}
+            heavy |= np.isin(rows, holders(book, _marked(book.symbols, symbols)))
         state_changed = ~heavy & (state != self._state[rows])
         ids = self._ids[rows]
         return WorkList(
@@ -144,6 +192,11 @@ class ReviewedState:
         for kind, column in self._handled.items():
             self._handled[kind] = _moved(column, rows, kept, np.zeros(len(client_ids), np.int64))
         self._ids = client_ids
+
+
+def _marked(symbols: Sequence[str], wanted: Collection[str]) -> Bool:
+    """Return (S,) which symbols are wanted."""
+    return np.fromiter((symbol in wanted for symbol in symbols), np.bool_, len(symbols))
 
 
 def _moved(column: Column, rows: Int64, kept: Bool, fresh: Column) -> Column:

@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from app.margin.explain_schemas import EXPLANATION, Basis, ExplanationOut
+from app.margin.explain_schemas import EXPLANATION, ExplanationOut
 from app.margin.schemas import PolicyOut
+from app.stocks.doubt import DoubtReason
 from app.web.fields import In, NumberOut, Out, TimestampIn, TimestampOut
 
 Type = Literal["house", "exchange"]
 State = Literal["unconfirmed", "open", "partially_met", "extended", "past_due", "met", "cancelled"]
+CallBasis = Literal["live", "delayed", "close", "estimate", "stale", "unpriced"]
 Restriction = Literal["close_only"]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
@@ -29,6 +31,8 @@ _CALL: JsonDict = {
     "restriction": None,
     "policy": {"id": "flat", "version": "1"},
     "price_basis": "live",
+    "unconfirmed_reasons": [],
+    "doubt": None,
 }
 _OPENED: JsonDict = {
     "at": "2026-01-30T15:30:00Z",
@@ -41,6 +45,16 @@ _OPENED: JsonDict = {
 _MANNER = "deposit, securities, sale, appreciation, rule_change; several between commas, the most effective first."
 
 
+class DoubtOut(Out):
+    """What is in doubt about the prices of a client, and the shortfall at their best and at their worst."""
+
+    reasons: list[DoubtReason]
+    symbols: list[str]
+    since: TimestampOut
+    best: NumberOut
+    worst: NumberOut
+
+
 class MarginCallOut(Out):
     """A margin call; money in account currency."""
 
@@ -49,7 +63,9 @@ class MarginCallOut(Out):
     id: int
     client_id: int = Field(serialization_alias="clientId")
     type: Type = Field(description="Whose requirement is not met.")
-    state: State = Field(description="`unconfirmed`: the prices were stale. `met` and `cancelled` are closed.")
+    state: State = Field(
+        description="`unconfirmed`: only prices in doubt say that something is short. `met` and `cancelled` are closed."
+    )
     amount: NumberOut = Field(description="Shortfall when the call opened, or was confirmed.")
     outstanding: NumberOut = Field(description="Shortfall now, perhaps more than `amount`; 0 when closed.")
     opened_at: TimestampOut
@@ -58,7 +74,11 @@ class MarginCallOut(Out):
     manner: str | None = Field(description=f"How it was met: {_MANNER}")
     restriction: Restriction | None = Field(description="What the client may still do; null: everything.")
     policy: PolicyOut
-    price_basis: Basis = Field(description="The weakest basis among the prices that opened it.")
+    price_basis: CallBasis = Field(description="The weakest basis among the prices that opened it.")
+    unconfirmed_reasons: list[DoubtReason] = Field(
+        description="Why an `unconfirmed` call waits: what is in doubt about prices; else empty."
+    )
+    doubt: DoubtOut | None = Field(description="What is in doubt about prices behind it now; null: nothing.")
 
 
 class HistoryOut(Out):

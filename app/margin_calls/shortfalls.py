@@ -1,14 +1,19 @@
 """What each kind of call asks of clients: the excess, or shortfall, by type, from a margin report."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.margin import MarginReport
-from app.engine.units import NOT_ASKED
+from app.engine.margin import MarginReport, margin_report
+from app.engine.rules import MarginRules
+from app.engine.units import MONEY_SCALE, NOT_ASKED
+from app.margin.account import Account, columns
+from app.margin.doubt_test import at_ends, ranges_of
 from app.models import CallType
+from app.stocks.doubt import DoubtReason
 
 #: In an excess column: no such call is possible, because nobody asks anything of that kind.
 NO_CALL: Final = np.iinfo(np.int64).max
@@ -35,3 +40,66 @@ def excesses(report: MarginReport) -> Mapping[CallType, NDArray[np.int64]]:
 def shortfalls(report: MarginReport) -> Mapping[CallType, NDArray[np.int64]]:
     """Return (C,) cents by type of call, 0 where there is none."""
     return {kind: np.maximum(-excess, 0) for kind, excess in excesses(report).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What one type of call asks of an account whose prices may be in doubt, in cents.
+
+    `best` is short at every price that the account may have, `worst` at some; they are equal where nothing is in doubt.
+    """
+
+    best: int
+    worst: int
+    stored: int
+    reasons: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+
+    @property
+    def demand(self) -> int:
+        """What is asked: for certain, else at the stored prices, else at worst."""
+        return self.best or self.stored or self.worst
+
+    def doubt(self, since: str) -> dict[str, Any] | None:
+        """Return what a call shows of the doubt; None where there is none."""
+        if not self.reasons:
+            return None
+        ends = {"best": self.best / MONEY_SCALE, "worst": self.worst / MONEY_SCALE}
+        return {"reasons": list(self.reasons), "symbols": list(self.symbols), "since": since} | ends
+
+
+def verdicts(
+    account: Account, rules: MarginRules, *, stale: Collection[str], unanswered: Collection[str]
+) -> dict[CallType, Verdict] | None:
+    """
+    Return what each type of call asks of an account; None where nothing can be said of it yet.
+
+    Age alone asks for nothing: a stale price counts only where the account is short at the stored prices.
+
+    Args:
+        account: as stored.
+        rules: of the policy.
+        stale: held symbols whose price, or rate, is stale.
+        unanswered: held symbols without a price of which a source said that it has none.
+    """
+    book, prices, _, instruments = columns(account)
+    at_stored = margin_report(book, prices, instruments, rules, threads=1)
+    is_complete = bool(at_stored.complete[0])
+    stored = {kind: int(column[0]) if is_complete else 0 for kind, column in shortfalls(at_stored).items()}
+    counted = stale if any(stored.values()) or not is_complete else ()
+    ranges = ranges_of(account, stale=counted, unanswered=unanswered)
+    if ranges is None:
+        return None
+    if not ranges:
+        return {kind: Verdict(short, short, short) for kind, short in stored.items()} if is_complete else None
+    ends = at_ends(account, ranges, rules)
+    if not ends.report.complete.all():
+        return None
+    reasons = tuple(sorted({(bounds.reason if bounds else DoubtReason.UNPRICED).value for bounds in ranges.values()}))
+    found = {}
+    for kind, column in shortfalls(ends.report).items():
+        best = int(min(column.min(), stored[kind])) if is_complete else int(column.min())
+        worst = int(max(column.max(), stored[kind]))
+        found[kind] = Verdict(best if ends.has_best else 0, worst, stored[kind], reasons, tuple(sorted(ranges)))
+    return found

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -29,6 +29,7 @@ _COLUMNS: Final = {
     "price_basis": "text",
     "audit_id": "bigint",
     "set_aside": "numeric",
+    "doubt": "jsonb",
 }
 _NAMES: Final = ", ".join(_COLUMNS)
 _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_COLUMNS.values(), start=3))
@@ -67,10 +68,16 @@ async def write(steps: Sequence[Transition]) -> list[Transition]:
 async def _write(statement: str, steps: Sequence[Transition]) -> list[dict[str, Any]]:
     if not steps:
         return []
-    rows = [(step.after.id, _encoded(step), *(getattr(step.after, name) for name in _COLUMNS)) for step in steps]
+    rows = [(step.after.id, _encoded(step), *_values(step.after)) for step in steps]
     columns = [list(column) for column in zip(*rows, strict=True)]
     written: list[dict[str, Any]] = await sql.rows(statement, *columns)
     return written
+
+
+def _values(call: Call) -> list[object]:
+    """Return what the columns of a call hold."""
+    values = {name: getattr(call, name) for name in _COLUMNS}
+    return list((values | {"doubt": None if call.doubt is None else json.dumps(call.doubt)}).values())
 
 
 def _encoded(step: Transition) -> str | None:
@@ -227,6 +234,19 @@ where state = 'open' and outstanding < amount and exists (
 """
 
 
+#: $1 calls, $2 doubts; null ends one.
+_SET_DOUBTS: Final = """
+update margin_call m set doubt = q.doubt, updated_at = now()
+from unnest($1::bigint[], $2::jsonb[]) as q(id, doubt) where m.id = q.id and m.doubt is distinct from q.doubt
+"""
+
+
+async def set_doubts(doubts: Mapping[int, Mapping[str, Any] | None]) -> None:
+    """Store what there is to doubt about the prices behind calls that stay as they are."""
+    encoded = [None if doubt is None else json.dumps(doubt) for doubt in doubts.values()]
+    await sql.run(_SET_DOUBTS, list(doubts), encoded)
+
+
 async def overdue_clients(now: datetime, *, limit: int) -> list[int]:
     """Return clients whose calls are due before `now` and not yet past due, the longest due first."""
     return [row["client_id"] for row in await sql.rows(_DUE, now, limit)]
@@ -261,32 +281,3 @@ async def move_states(states: Mapping[int, State], *, now: datetime) -> list[dic
     """Store the states of some clients; return those that moved, with `from_state` and `state`."""
     rows: list[dict[str, Any]] = await sql.rows(_MOVE, list(states), [state.value for state in states.values()], now)
     return rows
-
-
-_OPEN: Final = """
-select client_id, type, (outstanding * 100)::bigint as cents, state = 'unconfirmed' as is_watched
-from margin_call where closed_at is null
-union all
-select client_id, type, 0, true from margin_call m
-where set_aside is not null and id = (select max(id) from margin_call where client_id = m.client_id and type = m.type)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class MonitorState:
-    """States of clients that are not simply ok, cents of open calls, and clients to review at every change."""
-
-    states: dict[int, State]
-    outstanding: dict[tuple[int, CallType], int]
-    watched: set[int]
-
-
-async def load_monitor_state() -> MonitorState:
-    """Return what the monitor last stored."""
-    rows = await sql.rows(_OPEN)
-    moved = await sql.rows("select client_id, state from client_state where state <> 'ok'")
-    return MonitorState(
-        states={row["client_id"]: State(row["state"]) for row in moved},
-        outstanding={(row["client_id"], CallType(row["type"])): row["cents"] for row in rows if row["cents"]},
-        watched={row["client_id"] for row in rows if row["is_watched"]},
-    )

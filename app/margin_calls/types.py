@@ -1,5 +1,6 @@
 """A margin call as files of the room pass it around, with its transitions, evidence and settings."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -14,8 +15,8 @@ from app.models import CallState, CallType
 
 #: The actor of what no user does.
 MONITOR: Final = "monitor"
-#: The weakest basis on which the monitor opens a call by itself.
-STALE: Final = "stale"
+#: The basis of what has no price.
+UNPRICED: Final = "unpriced"
 Clock: TypeAlias = Callable[[], Awaitable[datetime]]
 
 
@@ -69,12 +70,21 @@ class Call:
     price_basis: str
     audit_id: int
     set_aside: Decimal | None
+    #: Why prices behind it are in doubt: `reasons`, `symbols`, `since`, `best` and `worst` shortfall; None = none is.
+    doubt: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Call":
         """Return a row of the table as a call."""
         values = {field.name: row[field.name] for field in fields(cls)}
-        return cls(**values | {"type": CallType(row["type"]), "state": CallState(row["state"])})
+        doubt = None if row["doubt"] is None else json.loads(row["doubt"])
+        return cls(**values | {"type": CallType(row["type"]), "state": CallState(row["state"]), "doubt": doubt})
+
+    @property
+    def unconfirmed_reasons(self) -> list[str]:
+        """Why it waits for the desk, where it does."""
+        is_waiting = self.state is CallState.UNCONFIRMED and self.doubt is not None
+        return list(self.doubt["reasons"]) if is_waiting and self.doubt else []
 
     @property
     def is_closed(self) -> bool:
@@ -107,21 +117,18 @@ class CallEvidence:
 
     explanation: ExplanationOut
     audit_id: int
+    #: Whether a position without a price is left out of the explanation.
+    is_partial: bool = False
 
     @property
     def basis(self) -> str:
         """The weakest basis among the prices."""
-        return self.explanation.price_basis
+        return UNPRICED if self.is_partial else self.explanation.price_basis
 
     @property
     def snapshot(self) -> Plain:
         """The explanation as it is stored; figures are exact strings."""
         return plain(self.explanation.model_dump())
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the desk has to confirm it first."""
-        return self.basis == STALE
 
 
 #: What may be asked for; `open` is every state that is not closed.

@@ -5,7 +5,7 @@ from app.models.client import Client, Margin, Position
 from app.models.idempotency import IdempotencyKey
 from app.models.imports import Import
 from app.models.journal import AuditEntry, BookChange, Event, Webhook, WebhookDelivery
-from app.models.market import Instrument, MarketData, PriceHistory, Split
+from app.models.market import CorporateAction, Instrument, MarketData, PriceHistory, Split
 from app.models.user import LoginAttempt, RefreshToken, Role, User
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "CallType",
     "Client",
     "ClientState",
+    "CorporateAction",
     "Event",
     "IdempotencyKey",
     "Import",

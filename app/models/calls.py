@@ -51,6 +51,8 @@ class MarginCall(Model):
     policy_version = fields.CharField(max_length=64)
     #: The weakest basis among the prices that opened it.
     price_basis = fields.CharField(max_length=16)
+    #: Why prices behind it are in doubt: reasons, symbols, since, and the shortfall at best and worst; null = none is.
+    doubt: fields.JSONField[dict[str, Any] | None] = fields.JSONField(null=True)
     #: The explanation that reproduces `amount` to the cent.
     snapshot: fields.JSONField[dict[str, Any]] = fields.JSONField()
     #: The last audit entry when `snapshot` was taken: what the client did since then stands behind it.

@@ -1,6 +1,7 @@
 """Market data, keyed by symbol; FX quotes (`EURUSD=X`) live beside stocks. No row refers to a client's."""
 
 from tortoise import fields
+from tortoise.indexes import Index
 from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
@@ -38,6 +39,30 @@ class MarketData(Model):
     pending_fetched_at = fields.DatetimeField(null=True)
     #: When the source first gave the price that waits.
     pending_since = fields.DatetimeField(null=True)
+    #: Why the price that waits does; jump: it is used once it was said again.
+    pending_reason = fields.CharField(max_length=16, null=True)
+    #: Currency of the price that waits, where it is not `currency`.
+    pending_currency = fields.CharField(max_length=3, null=True)
+    #: The source's own word for the unit of `current_price`, such as GBp.
+    quoted_currency = fields.CharField(max_length=8, null=True)
+    #: Why the price is in doubt: jump, unit, currency, identity, split; null = it is not.
+    doubt_reason = fields.CharField(max_length=16, null=True)
+    #: The least that one unit may be worth, in `currency`.
+    doubt_low = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
+    #: The most that one unit may be worth, in `currency`.
+    doubt_high = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
+    #: When the market made the price with which the doubt began.
+    doubt_since = fields.DatetimeField(null=True)
+    #: The last price that was not in doubt, in `currency`.
+    doubt_undoubted = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
+    #: Answers in a row on the new side of half-way.
+    doubt_answers = fields.IntField(db_default=0, default=0)
+    #: Whether the source of splits has said that no split explains the jump.
+    doubt_no_split = fields.BooleanField(db_default=False, default=False)
+    #: Answers in a row without a usable price.
+    absent_count = fields.IntField(db_default=0, default=0)
+    #: When the first of these answers came; null = the last answer had a price.
+    absent_since = fields.DatetimeField(null=True)
     #: Price, in `currency`, before the last jump that was used though nothing explained it; null = none.
     jumped_from = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
     #: When the market made the price from which it jumped.
@@ -57,6 +82,11 @@ class MarketData(Model):
             CheckConstraint(
                 check="num_nonnulls(jumped_from, jumped_at) IN (0, 2) AND jumped_from > 0",
                 name="market_data_jump_in_bounds",
+            ),
+            CheckConstraint(
+                check="num_nonnulls(doubt_reason, doubt_low, doubt_high, doubt_since, doubt_undoubted) IN (0, 5)"
+                " AND doubt_low >= 0 AND doubt_high >= doubt_low",
+                name="market_data_doubt_in_bounds",
             ),
         )
 
@@ -104,6 +134,54 @@ class Instrument(Model):
             CheckConstraint(
                 check="house_rate IS NULL OR (house_rate > 0 AND house_rate <= 10)",
                 name="instrument_house_rate_in_bounds",
+            ),
+        )
+
+
+class CorporateAction(Model):
+    """What a source or the desk says happened to a security, and what became of it: applied or dismissed."""
+
+    id = fields.BigIntField(primary_key=True)
+    symbol = fields.CharField(max_length=32)
+    #: split, spin_off, merger, dividend, rename, instrument, other.
+    kind = fields.CharField(max_length=16)
+    #: `ratio_new` units for `ratio_old` ones, in the terms of the source; null = none.
+    ratio_new = fields.DecimalField(max_digits=16, decimal_places=6, null=True)
+    ratio_old = fields.DecimalField(max_digits=16, decimal_places=6, null=True)
+    #: Cash per unit, in the currency of the symbol; null = none.
+    amount = fields.DecimalField(max_digits=20, decimal_places=8, null=True)
+    #: What a unit becomes, or brings with it; null = nothing.
+    to_symbol = fields.CharField(max_length=32, null=True)
+    #: Day of the exchange from which prices are those of after it.
+    ex_date = fields.DateField()
+    #: Day from which it counts here; null = not decided.
+    effective_on = fields.DateField(null=True)
+    #: pending, scheduled, applied, dismissed.
+    state = fields.CharField(max_length=16)
+    #: The price source, or `desk`.
+    source = fields.CharField(max_length=16)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    decided_at = fields.DatetimeField(null=True)
+    #: A user's name, or `system`.
+    decided_by = fields.CharField(max_length=64, null=True)
+    reason = fields.TextField(null=True)
+
+    class Meta:
+        table = "corporate_action"
+        ordering = ("id",)
+        unique_together = (("symbol", "kind", "ex_date"),)
+        indexes = (Index(fields=("state", "id")),)
+        constraints = (
+            CheckConstraint(
+                check="state IN ('pending', 'scheduled', 'applied', 'dismissed')", name="corporate_action_state_known"
+            ),
+            CheckConstraint(
+                check="kind IN ('split', 'spin_off', 'merger', 'dividend', 'rename', 'instrument', 'other')",
+                name="corporate_action_kind_known",
+            ),
+            CheckConstraint(
+                check="num_nonnulls(ratio_new, ratio_old) IN (0, 2) AND ratio_new > 0 AND ratio_old > 0",
+                name="corporate_action_ratio_is_positive",
             ),
         )
 

@@ -8,6 +8,6 @@ async def check_database() -> None:
     Return if the database answers.
 
     Raises:
-        one of `app.db.DATABASE_DOWN`: it does not.
+        one of `app.database.connections.DATABASE_DOWN`: it does not.
     """
     await sql.run("select 1")

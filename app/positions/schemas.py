@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
+from app.core.symbols import SYMBOL_INPUT_PATTERN, SYMBOL_SCHEMA
 from app.web.fields import CostIn, In, NumberOut, Out, PriceIn, QuantityIn, QuantityOut
 
 _POSITION: JsonDict = {"symbol": "AAPL", "quantity": 100, "cost_basis": 150.0}
@@ -45,7 +46,7 @@ class TradeIn(In):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"symbol": "AAPL", "quantity": -25, "price": 175.5}]})
 
-    symbol: Annotated[str, Field(pattern=r"^\s*[A-Za-z0-9^][A-Za-z0-9.&=-]{0,31}\s*$", examples=["AAPL"])]
+    symbol: Annotated[str, Field(pattern=SYMBOL_INPUT_PATTERN), WithJsonSchema(SYMBOL_SCHEMA | {"examples": ["AAPL"]})]
     quantity: QuantityIn = Field(description="Units; > 0 buys, < 0 sells.")
     price: PriceIn = Field(description="Price of one unit, in the stock's currency.")
 

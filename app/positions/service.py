@@ -13,10 +13,12 @@ from app.auth.types import Caller, no_client
 from app.clients.service import lock_client
 from app.core.errors import Fault, InvalidInputError, NotFoundError
 from app.core.preconditions import Check, anything
-from app.core.symbols import is_fx_symbol, normalise_symbol
+from app.core.share_symbols import share_symbol
+from app.core.symbols import normalise_symbol
 from app.database import sql
 from app.database.batch_loader import BatchLoader
 from app.database.sql import Connection
+from app.instruments.kinds import check_may_be_held
 from app.models import Position
 
 #: An account's gross value stays below this, so that every figure fits whole cents in 64 bits.
@@ -114,7 +116,7 @@ async def put_position(
         NotFoundError: there is no such client.
         PreconditionError: what it holds of it is not what `check` expects.
     """
-    symbol = stock_symbol(position["symbol"])
+    symbol = share_symbol(position["symbol"])
     position = PositionRecord(symbol=symbol, quantity=position["quantity"], cost_basis=position["cost_basis"])
     async with in_transaction():
         await lock_client(client_id)
@@ -157,14 +159,6 @@ async def delete_position(
         await recorder.record(change, actor=caller.username, touches=Touches(client_ids=[client_id]))
 
 
-def stock_symbol(text: str) -> str:
-    """Return the normalised symbol of something that can be held."""
-    symbol = normalise_symbol(text)
-    if is_fx_symbol(symbol):
-        raise InvalidInputError(f"{symbol} is a currency pair, not a stock.")
-    return symbol
-
-
 def _not_held(client_id: int, symbol: str) -> NotFoundError:
     return NotFoundError(f"Client {client_id} holds no {symbol}.")
 
@@ -177,7 +171,13 @@ def record_of(held: Position | None) -> PositionRecord | None:
 
 
 async def set_position(client_id: int, position: PositionRecord) -> None:
-    """Insert or update a position."""
+    """
+    Insert or update a position.
+
+    Raises:
+        InvalidInputError: its symbol is of a kind that cannot be held, or not short.
+    """
+    await check_may_be_held(position["symbol"], position["quantity"])
     await sql.run(
         "insert into position (client_id, symbol, quantity, cost_basis, updated_at) values ($1, $2, $3, $4, now())"
         " on conflict (client_id, symbol) do update"

@@ -12,9 +12,10 @@ from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.clients.service import lock_client
 from app.core.errors import Fault, InvalidInputError, MissingPricesError
+from app.core.share_symbols import share_symbol
 from app.core.symbols import fx_symbol
 from app.models import MarketData, Position
-from app.positions.service import PositionRecord, check_gross_value, record_of, set_position, stock_symbol
+from app.positions.service import PositionRecord, check_gross_value, record_of, set_position
 from app.stocks import service as stocks_service
 from app.stocks.types import PriceFeed
 
@@ -54,7 +55,7 @@ async def book_trade(client_id: int, trade: Trade, *, feed: PriceFeed, caller: C
         NotFoundError: there is no such client.
         MissingPricesError: the stock's currency or its FX rate is not known.
     """
-    symbol = stock_symbol(trade.symbol)
+    symbol = share_symbol(trade.symbol)
     await ensure_priced(symbol, feed=feed)
     async with in_transaction():
         margin = await lock_client(client_id)
@@ -121,7 +122,7 @@ async def ensure_priced(symbol: str, *, feed: PriceFeed) -> None:
         NotFoundError: the source does not know it.
         UnavailableError: the source cannot be asked.
     """
-    symbol = stock_symbol(symbol)
+    symbol = share_symbol(symbol)
     if not await MarketData.exists(symbol=symbol):
         await stocks_service.fetch_price(symbol, feed=feed)
 

@@ -41,7 +41,9 @@ class Refusal(StrEnum):
     NOT_FINITE = "not_finite"
     CURRENCY = "currency"  # another than the stored price's
     OLDER = "older"  # than the stored price
-    SPLIT = "split"  # comes with a split that cannot be applied; see the log
+    SPLIT = "split"  # comes with a split that cannot be applied, or that the desk has to decide
+    UNIT = "unit"  # a hundred times the stored price, or a hundredth
+    IDENTITY = "identity"  # of another security, by its name or kind
     JUMP = "jump"  # far from the stored price; waits for a second answer
 
 

@@ -15,7 +15,8 @@ from app.corporate_actions import service as corporate_actions_service
 from app.database import sql
 from app.providers.registry import PLACEHOLDER_NAMES
 from app.providers.types import Quote, QuoteBatch, Refusal, ShareSplit
-from app.stocks import gate
+from app.stocks import doubt_store, gate
+from app.stocks.doubt import DoubtReason
 from app.stocks.types import PendingPrice, PriceFeed, StoredPrice, Verdicts
 
 #: Columns of `market_data` in the order in which `_STORE` takes them.
@@ -44,7 +45,7 @@ _UPDATES: Final = ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS
 #: Symbols whose quote repeats what is stored.
 _UNCHANGED: Final = f"""
 select q.symbol from unnest({_ARRAYS}) as q({_NAMES}) join market_data m using (symbol)
-where m.pending_price is null
+where m.pending_price is null and m.absent_count = 0
     and ({_STORED_STATED}) is not distinct from ({_STATED})
 """  # noqa: S608 - column names of ours, no input
 #: The gate has decided; the age counts here where two first quotes of a symbol meet. `book_change` lists the symbols
@@ -71,7 +72,7 @@ with quote as (
         quote_type = coalesce(excluded.quote_type, instrument.quote_type), updated_at = excluded.updated_at
 ), stored as (
     insert into market_data ({_NAMES}) select {_NAMES} from quote
-    on conflict (symbol) do update set {_UPDATES}
+    on conflict (symbol) do update set {_UPDATES}, absent_count = 0, absent_since = null
     where excluded."timestamp" >= market_data."timestamp" or market_data.source = any({_PLACEHOLDERS})
         or (excluded.source <> market_data.source and excluded.source <> all({_PLACEHOLDERS}))
     returning symbol
@@ -85,19 +86,27 @@ with quote as (
 select pg_notify('book', '') from change
 """  # noqa: S608 - column names of ours, no input
 _LOCK_STORED: Final = """
-select symbol, current_price, currency, "timestamp", source,
-       pending_price, pending_time, pending_fetched_at, pending_since
-from market_data where symbol = any($1::text[]) order by symbol for update
+select m.symbol, current_price, m.currency, "timestamp", source, m.name, m.quote_type, previous_close,
+       pending_price, pending_time, pending_fetched_at, pending_since, pending_reason, pending_currency,
+       doubt_reason, doubt_low, doubt_high, doubt_since, doubt_undoubted, doubt_answers, doubt_no_split,
+       coalesce((select leverage from instrument i where i.symbol = m.symbol), 1) as leverage,
+       doubt_reason is not null and exists (
+           select from position p join margin_call c on c.client_id = p.client_id
+           where p.symbol = m.symbol and c.closed_at is null and c.state <> 'unconfirmed'
+       ) as has_calls
+from market_data m where m.symbol = any($1::text[]) order by m.symbol for update of m
 """
 _HOLD: Final = """
 update market_data m set pending_price = q.price, pending_time = q.market_time,
-    pending_fetched_at = q.fetched_at, pending_since = q.since
-from unnest($1::text[], $2::numeric[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
-    as q(symbol, price, market_time, fetched_at, since)
+    pending_fetched_at = q.fetched_at, pending_since = q.since, pending_reason = q.reason,
+    pending_currency = q.currency
+from unnest($1::text[], $2::numeric[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[])
+    as q(symbol, price, market_time, fetched_at, since, reason, currency)
 where m.symbol = q.symbol
 """
 _RELEASE: Final = """
-update market_data set pending_price = null, pending_time = null, pending_fetched_at = null, pending_since = null
+update market_data set pending_price = null, pending_time = null, pending_fetched_at = null, pending_since = null,
+    pending_reason = null, pending_currency = null
 where symbol = any($1::text[])
 """
 #: A split may explain what a second answer confirmed, once the source reports it.
@@ -126,11 +135,11 @@ async def store_quotes(quotes: Iterable[Quote], *, feed: PriceFeed) -> set[str]:
     quotes = list(quotes)
     unchanged = await _unchanged(quotes)
     changed = [quote for quote in quotes if quote.symbol not in unchanged]
-    used, suspects = await _admit(changed, splits={}, jump_limit=feed.jump_limit)
+    used, suspects = await _admit(changed, splits={}, limits=feed)
     if suspects:
         since = {quote.symbol: moment for quote, moment in suspects.items()}
         splits = await corporate_actions_service.ask(since, provider=feed.provider)
-        late, _ = await _admit(list(suspects), splits=splits, jump_limit=feed.jump_limit)
+        late, _ = await _admit(list(suspects), splits=splits, limits=feed)
         used |= late
     return unchanged | used
 
@@ -144,7 +153,7 @@ async def _unchanged(quotes: Sequence[Quote]) -> set[str]:
 
 
 async def _admit(
-    quotes: Sequence[Quote], *, splits: Mapping[str, Sequence[ShareSplit] | None], jump_limit: Decimal
+    quotes: Sequence[Quote], *, splits: Mapping[str, Sequence[ShareSplit] | None], limits: PriceFeed
 ) -> tuple[set[str], Mapping[Quote, datetime]]:
     """
     Judge quotes and store what passes, in one transaction; return the symbols used, and what is not decided.
@@ -155,7 +164,7 @@ async def _admit(
     if not quotes:
         return set(), {}
     async with in_transaction():
-        verdicts = gate.judge(quotes, await _locked(quotes), splits=splits, jump_limit=jump_limit)
+        verdicts = gate.judge(quotes, await _locked(quotes), splits=splits, limits=limits)
         applied = await corporate_actions_service.apply_all(verdicts.splits)
         used = [quote for quote in verdicts.used if quote.symbol not in applied.failed]
         await _write(verdicts, used)
@@ -176,15 +185,35 @@ def _stored_of(row: Mapping[str, Any]) -> StoredPrice:
     pending = None
     if row["pending_price"] is not None:
         pending = PendingPrice(
-            row["pending_price"], row["pending_time"], fetched_at=row["pending_fetched_at"], since=row["pending_since"]
+            row["pending_price"],
+            row["pending_time"],
+            fetched_at=row["pending_fetched_at"],
+            since=row["pending_since"],
+            reason=DoubtReason(row["pending_reason"] or DoubtReason.JUMP),
+            currency=row["pending_currency"],
         )
-    return StoredPrice(row["current_price"], row["currency"], row["timestamp"], row["source"], pending)
+    return StoredPrice(
+        row["current_price"],
+        row["currency"],
+        row["timestamp"],
+        row["source"],
+        pending,
+        name=row["name"],
+        kind=row["quote_type"],
+        previous_close=row["previous_close"],
+        doubt=doubt_store.doubt_of(row),
+        leverage=row["leverage"],
+        has_calls=row["has_calls"],
+    )
 
 
 async def _write(verdicts: Verdicts, used: Sequence[Quote]) -> None:
     """Write pending prices, delete those that are settled, remember unexplained jumps, and store what is used."""
     if verdicts.held:
-        rows = [(s, wait.price, wait.market_time, wait.fetched_at, wait.since) for s, wait in verdicts.held.items()]
+        rows = [
+            (symbol, wait.price, wait.market_time, wait.fetched_at, wait.since, wait.reason.value, wait.currency)
+            for symbol, wait in verdicts.held.items()
+        ]
         await sql.run(_HOLD, *(list(column) for column in zip(*rows, strict=True)))
     if verdicts.released:
         await sql.run(_RELEASE, list(verdicts.released))
@@ -192,6 +221,9 @@ async def _write(verdicts: Verdicts, used: Sequence[Quote]) -> None:
         await sql.run(_REMEMBER, list(verdicts.jumped))
     if used:
         await sql.run(_STORE, *_columns(used), list(PLACEHOLDER_NAMES))
+    if verdicts.doubts:
+        await doubt_store.write_doubts(verdicts.doubts)
+    await corporate_actions_service.add_pending(verdicts.actions)
 
 
 def report(reasons: Mapping[str, Refusal]) -> None:

@@ -16,7 +16,7 @@ from app.audit import recorder
 from app.corporate_actions import service as corporate_actions_service
 from app.database import sql
 from app.providers.types import PriceProvider, ShareSplit
-from app.stocks import gate
+from app.stocks import doubt_store, gate
 
 _JUMPED: Final = """
 select symbol, current_price, jumped_from, jumped_at from market_data
@@ -57,5 +57,6 @@ async def _apply(splits: tuple[ShareSplit, ...], jump: Mapping[str, Any]) -> boo
             return False
         outcome = await corporate_actions_service.apply_all(splits)
         if outcome.changes:
+            await doubt_store.write_doubts({jump["symbol"]: None})  # the split explains it
             await recorder.record(*outcome.changes, actor=recorder.SYSTEM, touches=outcome.touches)
     return bool(outcome.changes)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ _SPLITS_FACTOR: Final = 4
 #: A source that is silent this long counts as down, even if it has no time-out of its own.
 _PATIENCE_SECONDS: Final = 120.0
 
+#: A symbol that was never priced counts as having no price once the source said so this often.
+_ABSENCES: Final = 2
+
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +48,12 @@ class Refresher:
         self._feed = feed
         self._pace = pace
         self._failures = 0
+        self._absences: Counter[str] = Counter()
+
+    @property
+    def unanswered(self) -> frozenset[str]:
+        """Held symbols of which the source said, more than once in a row, that it has no price."""
+        return frozenset(symbol for symbol, times in self._absences.items() if times >= _ABSENCES)
 
     async def run(self, after_refresh: Callable[[], Awaitable[None]]) -> None:
         """
@@ -67,7 +77,7 @@ class Refresher:
         """Refresh once; return how many seconds the source asks us to wait."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await stocks_service.refresh_held(self._feed)
+                refreshed = await stocks_service.refresh_held(self._feed)
         except ProviderError as error:
             self._failures += 1
             if self._failures == 1:
@@ -76,6 +86,7 @@ class Refresher:
         if self._failures:
             _log.info("prices refreshed again", failures=self._failures)
         self._failures = 0
+        self._absences = Counter({symbol: self._absences[symbol] + 1 for symbol in refreshed.absent})
         return 0.0
 
     async def _pause(self, hint: float) -> float:

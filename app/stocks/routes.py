@@ -11,10 +11,11 @@ from pydantic_core import to_json
 from app.auth.deps import CallerDep, StaffDep
 from app.database.batch_loader import BatchLoader
 from app.database.sql import Connection
+from app.idempotency.decorator import idempotent
 from app.stocks import basis
 from app.stocks import service as stocks_service
 from app.stocks.deps import FeedDep
-from app.stocks.schemas import PricePointOut, RefreshOut, StockOut
+from app.stocks.schemas import AcceptIn, PricePointOut, RefreshOut, StockOut
 from app.stocks.service import Window
 from app.web.deps import AfterSymbol, Limit, SettingsDep, Symbol, link_next
 from app.web.etags import ConditionalGetDep, tagged
@@ -147,6 +148,22 @@ async def forget_stock(symbol: Symbol, caller: StaffDep) -> None:
     Until that answer comes, who holds it has no margin; the history stays.
     """
     await stocks_service.forget_price(symbol, caller=caller)
+
+
+@router.post(
+    "/{symbol}/accept",
+    operation_id="accept_stock",
+    summary="Believe a price that is held back",
+    responses=problems(401, 403, 404, 409, 413, 422, 503),
+)
+@idempotent
+async def accept_stock(symbol: Symbol, body: AcceptIn, caller: StaffDep) -> StockOut:
+    """
+    Use the price that waits, in its own currency, and end the doubt about the stored one.
+
+    For what is never believed by being repeated: another unit, currency or security; and for a jump that is in doubt.
+    """
+    return StockOut.model_validate(await stocks_service.accept_price(symbol, reason=body.reason, caller=caller))
 
 
 @router.get(

@@ -1,8 +1,10 @@
 """Prices on the wire."""
 
-from pydantic import ConfigDict, Field
+from typing import Annotated
 
-from app.web.fields import NumberOut, Out, TimestampOut
+from pydantic import ConfigDict, Field, StringConstraints
+
+from app.web.fields import In, NumberOut, Out, TimestampOut
 
 
 class StockOut(Out):
@@ -50,3 +52,11 @@ class RefreshOut(Out):
 
     updated: list[str] = Field(description="Symbols whose latest quote is now stored.")
     missing: list[str] = Field(description="Held symbols for which the source had no usable price.")
+
+
+class AcceptIn(In):
+    """Why the desk believes it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The exchange's own page says so."}]})
+
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$")]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final, Literal
 
 import structlog
@@ -11,13 +12,15 @@ from tortoise.transactions import in_transaction
 from app.audit import recorder
 from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
-from app.core.errors import NotFoundError, ProviderError, UnavailableError
-from app.core.symbols import fx_symbol, normalise_symbol
+from app.core.errors import ConflictError, NotFoundError, ProviderError, UnavailableError
+from app.core.symbols import fx_symbol, is_fx_symbol, normalise_symbol
+from app.database import sql
 from app.database.sql import Connection, Row
 from app.models import MarketData, PriceHistory
 from app.providers.registry import REPLAYED_NAMES
 from app.providers.types import Caching, QuoteBatch
-from app.stocks import intake
+from app.stocks import doubt_store, intake
+from app.stocks.doubt import DoubtReason
 from app.stocks.held_symbols import held_symbols
 from app.stocks.types import PriceFeed
 
@@ -30,6 +33,12 @@ where symbol not like '%=X' and symbol > $1 order by symbol limit $2
 
 
 _log = structlog.get_logger(__name__)
+
+
+_DOUBTS: Final = "select symbol, doubt_reason, doubt_low, doubt_high from market_data where doubt_reason is not null"
+_QUOTED_IN: Final = """
+select symbol, currency from market_data where currency = any($1::text[]) and symbol not like '%=X'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,8 @@ class Refreshed:
 
     updated: Sequence[str]
     missing: Sequence[str]
+    #: Those that the source was asked about and gave no usable price for.
+    absent: frozenset[str] = frozenset()
 
 
 async def fetch_price(symbol: str, *, feed: PriceFeed) -> tuple[MarketData, Origin]:
@@ -109,7 +120,11 @@ async def refresh_held(feed: PriceFeed) -> Refreshed:
     updated = await intake.store_batch(batch, feed=feed)
     if rates is not None:
         await intake.store_batch(rates, feed=feed)
-    return Refreshed(updated=sorted(updated), missing=sorted(set(held) - updated))
+    absent = (
+        set(held) - batch.quotes.keys() - batch.failed if batch.quotes or len(held) == len(batch.refused) else set()
+    )
+    await doubt_store.count_absent(absent, refused=batch.refused, feed=feed)
+    return Refreshed(updated=sorted(updated), missing=sorted(set(held) - updated), absent=frozenset(absent))
 
 
 async def forget_price(symbol: str, *, caller: Caller) -> None:
@@ -134,6 +149,33 @@ async def forget_price(symbol: str, *, caller: Caller) -> None:
         await recorder.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
 
 
+async def accept_price(symbol: str, *, reason: str, caller: Caller) -> MarketData:
+    """
+    Believe what is held back, or what is in doubt, of a symbol; the desk's word ends the doubt.
+
+    Raises:
+        InvalidInputError: `symbol` is none.
+        NotFoundError: nothing is stored.
+        ConflictError: nothing is held back or in doubt, or a corporate action has to be decided first.
+    """
+    symbol = normalise_symbol(symbol)
+    async with in_transaction():
+        stored = await MarketData.select_for_update().get_or_none(symbol=symbol)
+        if stored is None:
+            raise NotFoundError(f"No price is known for {symbol}.")
+        if stored.pending_price is None and stored.doubt_reason is None:
+            raise ConflictError(f"The price of {symbol} is not in doubt.")
+        if DoubtReason.SPLIT in {stored.pending_reason, stored.doubt_reason}:
+            raise ConflictError(f"A corporate action of {symbol} waits: decide it at /corporate-actions.")
+        before = {"price": stored.current_price, "currency": stored.currency, "timestamp": stored.timestamp}
+        await doubt_store.accept_pending(symbol)
+        await stored.refresh_from_db()
+        after = {"price": stored.current_price, "currency": stored.currency, "reason": reason}
+        change = Change(action="accept_price", entity="instrument", entity_id=symbol, before=before, after=after)
+        await recorder.record(change, actor=caller.username, touches=Touches(symbols=[symbol]))
+    return stored
+
+
 async def newest_market_time(*sources: str) -> datetime | None:
     """Return the newest market time of a stored price of one of these sources; None if there is none."""
     newest = await MarketData.filter(source__in=sources).order_by("-timestamp").first()
@@ -143,6 +185,27 @@ async def newest_market_time(*sources: str) -> datetime | None:
 async def list_prices(connection: Connection, *, after: str | None, limit: int) -> Sequence[Row]:
     """Return symbol, timestamp and current_price of stored stocks, by symbol; FX quotes are not among them."""
     return await connection.fetch(_PRICES, after or "", limit)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceDoubt:
+    """What is in doubt about a stock: its price's reason and range, and its exchange rate's."""
+
+    price: tuple[str, Decimal, Decimal] | None
+    rate: tuple[str, Decimal, Decimal] | None
+
+
+async def doubts_now() -> dict[str, PriceDoubt]:
+    """Return what is in doubt about the prices of stocks, by symbol; a rate in doubt counts for each of its stocks."""
+    rows = await sql.rows(_DOUBTS)
+    own = {row["symbol"]: (row["doubt_reason"], row["doubt_low"], row["doubt_high"]) for row in rows}
+    rates = {symbol[:3]: doubt for symbol, doubt in own.items() if is_fx_symbol(symbol)}
+    foreign = await sql.rows(_QUOTED_IN, list(rates)) if rates else []
+    found = {symbol: PriceDoubt(doubt, None) for symbol, doubt in own.items() if not is_fx_symbol(symbol)}
+    for row in foreign:
+        known = found.get(row["symbol"])
+        found[row["symbol"]] = PriceDoubt(known.price if known else None, rates[row["currency"]])
+    return found
 
 
 async def price_history(symbol: str, *, window: Window, limit: int) -> list[PriceHistory]:

@@ -24,6 +24,7 @@ TAGS: Final = [
     {"name": "auth", "description": "Tokens: OAuth2 password flow, rotation, logout."},
     {"name": "users", "description": "Who may call the service; for admins."},
     {"name": "stocks", "description": "Prices, and where they come from."},
+    {"name": "corporate actions", "description": "Splits and what only looks like one, for the desk to decide."},
     {"name": "clients", "description": "Accounts, their loans and own rates."},
     {"name": "positions", "description": "What a client holds."},
     {"name": "margin", "description": "What a client must hold, and what it lacks."},

@@ -92,3 +92,12 @@ def test_a_column_cannot_be_written() -> None:
     column = changed(ColumnPool(), np.zeros(1000, np.int64), 0, 1)
 
     assert not column.flags.writeable
+
+
+def test_without_reuse_every_column_is_a_copy_and_the_same() -> None:
+    pool, column = ColumnPool(reuse=False), np.zeros(1000, np.int64)
+    made = [changed(pool, column, row, row) for row in range(1, 4)]
+
+    assert [int(one[row]) for row, one in enumerate(made, start=1)] == [1, 2, 3]
+    assert [int(one.sum()) for one in made] == [1, 2, 3]
+    assert len({one.ctypes.data for one in made}) == 3

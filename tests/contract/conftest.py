@@ -51,6 +51,9 @@ def _seed(server: Server) -> None:
         loans = "id,loan\n1,1000\n"
         headers = {"Content-Type": "text/csv"}
         http.post("/imports", params={"kind": "clients"}, headers=headers, content=loans).raise_for_status()
+        for symbol in ("MSFT", "TSLA"):
+            action = {"symbol": symbol, "kind": "split", "ratio": [2, 1], "ex_date": "2026-01-30"}
+            http.post("/corporate-actions", json=action).raise_for_status()
         for symbol in PRICES:
             http.get(f"/stocks/{symbol}").raise_for_status()
             for client_id in () if symbol == NOT_HELD else (1, 2):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,19 @@ from fastapi import FastAPI
 from app.audit.hash_chain import plain
 from app.auth.types import Caller
 from app.margin.explain import MarginSettings, explain_client
-from app.models import CallState, CallType, Event, Import, Margin, MarginCall, Role, Webhook, WebhookDelivery
+from app.models import (
+    CallState,
+    CallType,
+    CorporateAction,
+    Event,
+    Import,
+    Margin,
+    MarginCall,
+    MarketData,
+    Role,
+    Webhook,
+    WebhookDelivery,
+)
 from app.policies.active import ActivePolicy
 from app.policies.load import builtin_policy
 from app.users import service as users_service
@@ -77,6 +89,8 @@ async def build_world(http: httpx.AsyncClient, app: FastAPI, provider: FakeProvi
             "callId": await _call(own, CallState.OPEN),
             "unconfirmedCallId": await _call(other, CallState.UNCONFIRMED),
             "symbol": "AAPL",
+            "doubtfulSymbol": await _doubtful(),
+            "actionId": await _action(),
             "importId": await _import(),
             **await _webhook(),
         },
@@ -88,6 +102,29 @@ async def build_world(http: httpx.AsyncClient, app: FastAPI, provider: FakeProvi
         good={call: f"Bearer {access[name]}" for call, name in _CALLERS.items()},
         bad=_bad(access, logins["boss"]["refresh_token"], secret.encode()),
     )
+
+
+async def _doubtful() -> str:
+    """Store a price that waits for the desk; return its symbol."""
+    now = datetime.now(UTC)
+    price: dict[str, Any] = {"current_price": Decimal(10), "currency": "GBP", "timestamp": now, "fetched_at": now}
+    waits = {"pending_price": 1000, "pending_time": now, "pending_fetched_at": now, "pending_since": now}
+    await MarketData.create(symbol="DOUBT.L", source="yahoo", pending_reason="unit", **(price | waits))
+    return "DOUBT.L"
+
+
+async def _action() -> int:
+    """Store a corporate action that waits for the desk; return its id."""
+    action = await CorporateAction.create(
+        symbol="AAPL",
+        kind="split",
+        ratio_new=2,
+        ratio_old=1,
+        ex_date=date(2026, 1, 29),
+        state="pending",
+        source="source",
+    )
+    return int(action.id)
 
 
 async def _import() -> int:

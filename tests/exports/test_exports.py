@@ -33,7 +33,7 @@ async def seed(http: AsyncClient) -> None:
     for place, name in enumerate(NAMES):
         body = {"name": name, "loan": place - 3 + place / 100, "margin_requirement": 0.25 if place % 2 else None}
         made = (await http.post("/clients", json=body)).raise_for_status().json()["id"]
-        for symbol, quantity in (("MSFT", 0.000001), ("AAPL", -1234567.5), ("^GSPC", 1e11)):
+        for symbol, quantity in (("MSFT", 0.000001), ("AAPL", -1234567.5), ("BRK-B", 1e11)):
             held = {"quantity": quantity, "cost_basis": 0.12345678}
             (await http.put(f"/positions/{made}/{symbol}", json=held)).raise_for_status()
     (await http.put("/instruments/TQQQ", json={"leverage": 3, "house_rate": 0.9})).raise_for_status()

@@ -86,7 +86,7 @@ async def test_fresh_prices_that_show_no_shortfall_cancel_it(desk: Desk, doubtfu
     await desk.review(doubtful)
 
     call = await only_call(doubtful)
-    assert (call.state, call.manner, call.outstanding) == (CallState.CANCELLED, None, Decimal(0))
+    assert (call.state, call.manner, call.outstanding) == (CallState.CANCELLED, "doubt cleared", Decimal(0))
 
 
 async def test_a_deposit_on_an_unconfirmed_call_meets_it(desk: Desk, doubtful: int) -> None:

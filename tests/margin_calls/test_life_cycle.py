@@ -214,6 +214,8 @@ async def test_every_step_is_told_and_audited(desk: Desk) -> None:
         "restriction": None,
         "policy": {"id": "flat", "version": call.policy_version},
         "price_basis": "live",
+        "unconfirmed_reasons": [],
+        "doubt": None,
         "actor": "monitor",
     }
     entries = await AuditEntry.filter(entity="margin_call", entity_id=str(call.id)).order_by("id")

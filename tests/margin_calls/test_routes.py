@@ -50,6 +50,8 @@ async def test_a_call_has_the_documented_form(risk: httpx.AsyncClient, calls: li
         "restriction": None,
         "policy": {"id": "flat", "version": bob.policy_version},
         "price_basis": "live",
+        "unconfirmed_reasons": [],
+        "doubt": None,
     }
 
 

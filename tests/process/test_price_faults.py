@@ -176,7 +176,7 @@ def test_one_wrong_exchange_rate_opens_no_call(desk: Desk) -> None:
     desk.http.delete(f"/positions/{client_id}/{symbol}")
 
 
-def test_a_real_fall_of_60_percent_opens_its_call_on_the_second_answer(desk: Desk) -> None:
+def test_a_fall_of_60_percent_is_used_on_the_second_answer_and_its_call_waits_for_the_desk(desk: Desk) -> None:
     waited = desk.refused("jump")
 
     desk.quote(40.0)
@@ -185,7 +185,9 @@ def test_a_real_fall_of_60_percent_opens_its_call_on_the_second_answer(desk: Des
     _log.info("60 %% down: call after %.2f s, a poll every %.1f s", took, POLL_SECONDS)
     (case,) = desk.calls()
     # 100 x 40 = 4,000 less 6,000 owed: equity -2,000, required 25 % of 4,000.
-    assert (case["state"], case["amount"], case["price_basis"]) == ("open", 3000.0, "live")
+    assert (case["state"], case["amount"], case["price_basis"]) == ("unconfirmed", 3000.0, "live")
+    assert case["unconfirmed_reasons"] == ["jump"]
+    assert (case["doubt"]["best"], case["doubt"]["worst"]) == (0.0, 3000.0)
     assert desk.refused("jump") == waited + 1
 
 
@@ -209,7 +211,7 @@ def test_a_split_that_is_reported_late_takes_back_the_call_that_its_price_opened
     desk.until(lambda: desk.calls(desk.long))
 
     desk.yahoo.split(desk.symbol, 4, 1, at=time.time() + 1)
-    desk.until(lambda: [case["state"] for case in desk.calls()] == ["met"])
+    desk.until(lambda: [(case["state"], case["manner"]) for case in desk.calls()] == [("cancelled", "doubt cleared")])
 
     assert desk.http.get(f"/positions/{desk.long}").json()["positions"][0]["quantity"] == 400
 

@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.providers.types import Quote, Refusal, ShareSplit
+from app.stocks.doubt import DoubtReason
 from app.stocks.gate import SPLIT_PATIENCE, judge_one, may_be_split
-from app.stocks.types import Accepted, Decision, OnHold, StoredPrice
+from app.stocks.types import Accepted, Decision, OnHold, PriceFeed, StoredPrice
+from tests.fakes import FakeProvider
 
 LIMIT = Decimal("0.3")
+LIMITS = PriceFeed(FakeProvider(), "USD", LIMIT)
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday, New York is open
 POLL = timedelta(seconds=15)
 STORED = StoredPrice(Decimal(100), "USD", NOW, "yahoo")
@@ -27,7 +30,12 @@ def quote(price: str | Decimal, *, polls: int = 1, **changes: object) -> Quote:
 
 
 def judge(answer: Quote, known: StoredPrice | None = STORED, splits: tuple[ShareSplit, ...] | None = ()) -> Decision:
-    return judge_one(answer, known, splits=splits, jump_limit=LIMIT)
+    return judge_one(answer, known, splits=splits, limits=LIMITS)
+
+
+def used(decision: Decision, *splits: ShareSplit) -> bool:
+    """Return whether the quote becomes the stored price with these splits, whatever is left to doubt about it."""
+    return isinstance(decision, Accepted) and decision.splits == splits
 
 
 def holding(decision: Decision, known: StoredPrice = STORED) -> StoredPrice:
@@ -53,8 +61,15 @@ def test_what_is_no_price_is_refused_also_as_the_first_one(price: str, reason: R
     assert judge(quote(price), None) is reason
 
 
-def test_another_currency_is_refused() -> None:
-    assert judge(quote("100", currency="EUR")) is Refusal.CURRENCY
+def test_another_currency_waits_for_the_desk_however_often_it_is_said() -> None:
+    first = judge(quote("100", currency="EUR"))
+    second = judge(quote("100", currency="EUR", polls=2), holding(first))
+
+    assert isinstance(first, OnHold)
+    assert first.doubt is None  # one wrong answer opens nothing
+    assert isinstance(second, OnHold)
+    assert second.pending.reason is DoubtReason.CURRENCY
+    assert second.doubt is not None
 
 
 def test_an_older_price_is_refused_and_one_of_the_same_moment_is_used() -> None:
@@ -71,7 +86,7 @@ def test_a_change_up_to_the_limit_is_used_at_once(price: str) -> None:
 def test_a_change_beyond_the_limit_waits_and_is_used_on_the_second_answer(price: str) -> None:
     waiting = holding(judge(quote(price)))
 
-    assert judge(quote(price, polls=2), waiting) == Accepted()
+    assert used(judge(quote(price, polls=2), waiting))
 
 
 def test_one_wrong_answer_is_forgotten_by_a_right_one() -> None:
@@ -95,7 +110,7 @@ def test_a_third_price_waits_in_place_of_the_second() -> None:
     assert third.pending is not None
     assert third.pending.price == 5000
     assert judge(quote("40", polls=3), third) != Accepted()
-    assert judge(quote("5001", polls=3), third) == Accepted()
+    assert used(judge(quote("5001", polls=3), third))
 
 
 def test_a_second_answer_older_than_the_first_waits_itself() -> None:
@@ -108,14 +123,14 @@ def test_a_refused_answer_between_two_does_not_undo_the_first() -> None:
     waiting = holding(judge(quote("40")))
 
     assert judge(quote("NaN", polls=2), waiting) is Refusal.NOT_FINITE
-    assert judge(quote("40", polls=3), waiting) == Accepted()
+    assert used(judge(quote("40", polls=3), waiting))
 
 
 def test_after_a_week_without_prices_a_jump_needs_no_more_than_its_second_answer() -> None:
     week_later = 7 * 24 * 60 * 4
     waiting = holding(judge(quote("40", polls=week_later)))
 
-    assert judge(quote("41", polls=week_later + 1), waiting) == Accepted()
+    assert used(judge(quote("41", polls=week_later + 1), waiting))
 
 
 @pytest.mark.parametrize("source", ["sample", "desk"])
@@ -149,7 +164,7 @@ def test_a_sample_never_replaces_a_market_price() -> None:
 def test_a_reported_split_explains_a_jump() -> None:
     monday = quote("25.5", polls=3 * 24 * 60 * 4 + 1)
 
-    assert may_be_split(monday, STORED, jump_limit=LIMIT)
+    assert may_be_split(monday, STORED, limits=LIMITS)
     assert judge(monday, splits=(FOUR_FOR_ONE,)) == Accepted((FOUR_FOR_ONE,))
 
 
@@ -161,9 +176,44 @@ def test_a_split_that_does_not_explain_the_jump_is_not_applied() -> None:
 
 def test_a_crash_on_the_day_of_a_split_is_used_with_the_split_on_the_second_answer() -> None:
     polls = 3 * 24 * 60 * 4
-    waiting = holding(judge(quote("10", polls=polls), splits=(FOUR_FOR_ONE,)))
+    crash = quote("10", polls=polls, previous_close=Decimal("25.2"))
+    waiting = holding(judge(crash, splits=(FOUR_FOR_ONE,)))
+    again = quote("10", polls=polls + 1, previous_close=Decimal("25.2"))
 
-    assert judge(quote("10", polls=polls + 1), waiting, splits=(FOUR_FOR_ONE,)) == Accepted((FOUR_FOR_ONE,))
+    assert used(judge(again, waiting, splits=(FOUR_FOR_ONE,)), FOUR_FOR_ONE)
+
+
+def test_a_split_to_which_the_price_does_not_fit_waits_for_the_desk() -> None:
+    decision = judge(quote("10", polls=3 * 24 * 60 * 4), splits=(FOUR_FOR_ONE,))
+
+    assert isinstance(decision, OnHold)
+    assert decision.pending.reason is DoubtReason.SPLIT
+    assert decision.actions == (FOUR_FOR_ONE,)
+
+
+def test_a_spin_off_in_the_field_of_splits_waits_and_puts_its_holders_in_doubt() -> None:
+    spin_off = replace(FOUR_FOR_ONE, numerator=Decimal(1281), denominator=Decimal(1000))
+    polls = 3 * 24 * 60 * 4
+    first = judge(quote("78", polls=polls, previous_close=Decimal("78.06")), splits=(spin_off,))
+    known = holding(first)
+    second = judge(quote("78", polls=polls + 1, previous_close=Decimal("78.06")), known, splits=(spin_off,))
+
+    assert isinstance(second, OnHold)
+    assert second.actions == (spin_off,)
+    assert second.doubt is not None
+    assert (second.doubt.low, second.doubt.high) == (Decimal(78), Decimal(100))
+
+
+def test_an_earnings_gap_that_starts_at_our_close_leaves_no_doubt_and_any_other_jump_does() -> None:
+    polls = 3 * 24 * 60 * 4
+    gap = [quote("65", polls=polls + n, previous_close=Decimal("100.5")) for n in range(2)]
+    fall = [quote("65", polls=polls + n) for n in range(2)]
+
+    assert judge(gap[1], holding(judge(gap[0]))) == Accepted()
+    doubted = judge(fall[1], holding(judge(fall[0])))
+    assert isinstance(doubted, Accepted)
+    assert doubted.doubt is not None
+    assert (doubted.doubt.reason, doubted.doubt.low, doubted.doubt.high) == ("jump", Decimal(65), Decimal(100))
 
 
 def test_several_splits_count_together() -> None:
@@ -179,12 +229,12 @@ def test_a_small_split_shows_by_the_previous_close() -> None:
     five_for_four = replace(five_for_four, denominator=Decimal(4))
     monday = quote("84", polls=3 * 24 * 60 * 4 + 1, previous_close=Decimal(80))
 
-    assert may_be_split(monday, STORED, jump_limit=LIMIT)
+    assert may_be_split(monday, STORED, limits=LIMITS)
     assert judge(monday, splits=(five_for_four,)) == Accepted((five_for_four,))
 
 
 def test_the_previous_close_says_nothing_within_a_session() -> None:
-    assert not may_be_split(quote("80", previous_close=Decimal(80)), STORED, jump_limit=LIMIT)
+    assert not may_be_split(quote("80", previous_close=Decimal(80)), STORED, limits=LIMITS)
 
 
 def test_a_jump_waits_while_the_source_cannot_say_whether_it_is_a_split_but_not_for_ever() -> None:
@@ -193,7 +243,7 @@ def test_a_jump_waits_while_the_source_cannot_say_whether_it_is_a_split_but_not_
     polls = 1 + SPLIT_PATIENCE // POLL
 
     assert isinstance(judge(quote("25", polls=polls - 1), still, None), OnHold)
-    assert judge(quote("25", polls=polls), still, None) == Accepted()
+    assert used(judge(quote("25", polls=polls), still, None))
 
 
 PRICES = st.one_of(

@@ -96,7 +96,7 @@ async def test_one_wrong_answer_changes_nothing_and_is_counted(
 
     refreshed = await desk.poll()
 
-    assert refreshed == stocks_service.Refreshed(updated=[], missing=["AAPL"])
+    assert (refreshed.updated, refreshed.missing) == ([], ["AAPL"])
     assert await desk.price() == 100
     assert await PriceHistory.filter(symbol="AAPL").count() == 1
     assert not (await desk.margin())["margin_call_triggered"]
