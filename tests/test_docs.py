@@ -11,13 +11,18 @@ from config import Settings
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_BLOCK = re.compile(r"^```(?:sh|bash|)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _METHODS = "GET|POST|PUT|PATCH|DELETE"
 
 
 def blocks(page: Path) -> str:
-    """Return the shell blocks of a page."""
-    return "\n".join(_BLOCK.findall(page.read_text()))
+    """Return the shell blocks of a page: those of no language, or of a shell."""
+    found, language = [], None
+    for line in page.read_text().splitlines():
+        if line.startswith("```"):
+            language = line[3:].strip() if language is None else None
+        elif language in {"", "sh", "bash"}:
+            found.append(line)
+    return "\n".join(found)
 
 
 def anchors(page: Path) -> set[str]:

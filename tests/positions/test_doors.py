@@ -1,5 +1,6 @@
 """Every door refuses what is no share by its form, with the name of its kind, and stores one spelling."""
 
+from decimal import Decimal
 from urllib.parse import quote
 
 import httpx
@@ -65,4 +66,4 @@ async def test_every_door_stores_one_spelling(
     assert (put.status_code, trade.status_code) == (201, 201)
     assert imported.json()["state"] == "stored"
     held = await Position.filter(client_id=client_id)
-    assert [(position.symbol, position.quantity) for position in held] == [(stored, 3)]
+    assert [(position.symbol, position.quantity) for position in held] == [(stored, Decimal(3))]
