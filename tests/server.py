@@ -75,7 +75,7 @@ def running_server(folder: Path, environment: dict[str, str], *, seconds: float 
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
