@@ -1,6 +1,6 @@
 """
-Stock splits, and how they reach every holder.
+Corporate actions: what the desk decides, and how splits reach every holder.
 
-Tables `split`. Routes: none. Loops: none; `stocks.monitor` applies late ones.
+Tables `corporate_action`, `split`. Routes `/corporate-actions`. Loops: none; `stocks.monitor` and `leader` call it.
 Page: docs/architecture.md.
 """

@@ -14,7 +14,8 @@ from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.core.errors import ConflictError, Fault, InvalidInputError, NotFoundError
 from app.core.share_symbols import share_symbol
-from app.corporate_actions import service
+from app.corporate_actions import held_price, service
+from app.corporate_actions.service import Applied
 from app.database import sql
 from app.models import CorporateAction
 from app.providers.types import ShareSplit
@@ -22,25 +23,13 @@ from app.providers.types import ShareSplit
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 #: Who said it, where no price source did.
 _BY_THE_DESK: Final = "risk desk"
+#: Why a price waits for a decision.
+_SPLIT: Final = "split"
 #: When what is scheduled for a day runs, in New York.
 _RUNS_AT: Final = time(4)
 _LIST: Final = """
 select a.*, (select count(*) from position p where p.symbol = a.symbol) as clients from corporate_action a
 where a.id > $1 and ($2::text is null or a.state = $2) and ($3::text is null or a.symbol = $3) order by a.id limit $4
-"""
-#: The price that waited for this decision becomes the stored one, and its doubt ends.
-_SETTLE: Final = """
-with settled as (
-    update market_data set current_price = coalesce(pending_price, current_price),
-        "timestamp" = coalesce(pending_time, "timestamp"), fetched_at = coalesce(pending_fetched_at, fetched_at),
-        pending_price = null, pending_time = null, pending_fetched_at = null, pending_since = null,
-        pending_reason = null, pending_currency = null, doubt_reason = null, doubt_low = null, doubt_high = null,
-        doubt_since = null, doubt_undoubted = null, doubt_answers = 0, doubt_no_split = false
-    where symbol = $1 and (pending_reason = 'split' or doubt_reason = 'split')
-    returning symbol, current_price, currency, "timestamp", source
-)
-insert into price_history (symbol, price, currency, "timestamp", source)
-select symbol, current_price, currency, "timestamp", source from settled on conflict (symbol, "timestamp") do nothing
 """
 _DUE: Final = "select id from corporate_action where state = 'scheduled' and effective_on <= $1 order by id limit 100"
 
@@ -100,7 +89,7 @@ async def add_action(
             state="pending",
             source=_BY_THE_DESK,
         )
-        await _record("create", action, caller.username, before=None)
+        await _record(_change("create", action, before=None), actor=caller.username)
     return await find_action(action.id)
 
 
@@ -123,9 +112,9 @@ async def apply_action(action_id: int, decision: Decision, *, caller: Caller) ->
             raise InvalidInputError(f"Corporate action {action_id} has no ratio; give one.", faults=[fault])
         action.effective_on = decision.effective_on or datetime.now(_NEW_YORK).date()
         action.state = "scheduled" if _starts_later(action.effective_on) else "applied"
-        await _decide(action, decision.reason, caller.username, before=before)
-        if action.state == "applied":
-            await _apply(action, caller.username)
+        await _decide(action, decision.reason, caller.username)
+        done = await _apply(action) if action.state == "applied" else None
+        await _record(_change("apply", action, before=before), done, actor=caller.username)
     return await find_action(action_id)
 
 
@@ -141,8 +130,9 @@ async def dismiss_action(action_id: int, reason: str, *, caller: Caller) -> dict
         action = await _locked(action_id, {"pending", "scheduled"})
         before = _audited(action)
         action.state = "dismissed"
-        await _decide(action, reason, caller.username, before=before)
-        await sql.run(_SETTLE, action.symbol)
+        await _decide(action, reason, caller.username)
+        await held_price.settle(action.symbol, reason=_SPLIT)
+        await _record(_change("dismiss", action, before=before), actor=caller.username)
     return await find_action(action_id)
 
 
@@ -157,8 +147,8 @@ async def run_due() -> int:
             if action.state == "scheduled":
                 before, action.state = _audited(action), "applied"
                 await action.save(update_fields=["state"])
-                await _record("apply", action, recorder.SYSTEM, before=before)
-                await _apply(action, recorder.SYSTEM)
+                done = await _apply(action)
+                await _record(_change("apply", action, before=before), done, actor=recorder.SYSTEM)
     return len(due)
 
 
@@ -175,28 +165,34 @@ async def _locked(action_id: int, states: set[str]) -> CorporateAction:
     return action
 
 
-async def _decide(action: CorporateAction, reason: str, actor: str, *, before: dict[str, Any]) -> None:
-    """Store a decision, and put it on record."""
+async def _decide(action: CorporateAction, reason: str, actor: str) -> None:
+    """Store who decided, when and why."""
     action.decided_at, action.decided_by, action.reason = datetime.now(UTC), actor, reason
     await action.save()
-    await _record("dismiss" if action.state == "dismissed" else "apply", action, actor, before=before)
 
 
-async def _apply(action: CorporateAction, actor: str) -> None:
-    """Give every holder new units for old ones, and let the price that waited be the stored one."""
+async def _apply(action: CorporateAction) -> Applied | None:
+    """
+    Let the price that waited be the stored one, and give every holder new units for old ones.
+
+    In this order, in which prices are stored as well, so that neither waits for the other.
+    """
     assert action.ratio_new is not None, "an action that is applied has a ratio"
     assert action.ratio_old is not None, "and both of its terms"
     effective = datetime.combine(action.ex_date, time(), _NEW_YORK)
-    done = await service.apply(ShareSplit(action.symbol, effective, action.ex_date, action.ratio_new, action.ratio_old))
-    await sql.run(_SETTLE, action.symbol)
-    if done is not None:
-        touches = Touches(client_ids=list(done.holders), symbols=[action.symbol])
-        await recorder.record(done.change, actor=actor, touches=touches)
+    await held_price.settle(action.symbol, reason=_SPLIT)
+    return await service.apply(ShareSplit(action.symbol, effective, action.ex_date, action.ratio_new, action.ratio_old))
 
 
-async def _record(verb: str, action: CorporateAction, actor: str, *, before: dict[str, Any] | None) -> None:
-    change = Change(action=verb, entity="instrument", entity_id=action.symbol, before=before, after=_audited(action))
-    await recorder.record(change, actor=actor, touches=Touches(symbols=[action.symbol]))
+async def _record(change: Change, done: Applied | None = None, *, actor: str) -> None:
+    """Put a decision on record, with what it did to holders; last in the transaction."""
+    changes, holders = ([change], []) if done is None else ([change, done.change], list(done.holders))
+    touches = Touches(client_ids=holders, symbols=[str(change.entity_id)])
+    await recorder.record(*changes, actor=actor, touches=touches)
+
+
+def _change(verb: str, action: CorporateAction, *, before: dict[str, Any] | None) -> Change:
+    return Change(action=verb, entity="instrument", entity_id=action.symbol, before=before, after=_audited(action))
 
 
 def _audited(action: CorporateAction) -> dict[str, Any]:

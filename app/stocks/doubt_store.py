@@ -1,4 +1,4 @@
-"""What is in doubt about stored prices, as rows: written, counted, ended by the desk."""
+"""What is in doubt about stored prices, as rows: written and counted."""
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
@@ -18,21 +18,6 @@ update market_data m set doubt_reason = q.reason, doubt_low = q.low, doubt_high 
 from unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[], $5::timestamptz[], $6::numeric[], $7::int[],
             $8::boolean[]) as q(symbol, reason, low, high, since, undoubted, answers, no_split)
 where m.symbol = q.symbol
-"""
-#: What waits becomes the stored price, in its own currency; where nothing waits, the stored one stays.
-_ACCEPT: Final = """
-with accepted as (
-    update market_data set current_price = coalesce(pending_price, current_price),
-        currency = coalesce(pending_currency, currency), "timestamp" = coalesce(pending_time, "timestamp"),
-        fetched_at = coalesce(pending_fetched_at, fetched_at), pending_price = null, pending_time = null,
-        pending_fetched_at = null, pending_since = null, pending_reason = null, pending_currency = null,
-        doubt_reason = null, doubt_low = null, doubt_high = null, doubt_since = null, doubt_undoubted = null,
-        doubt_answers = 0, doubt_no_split = false, absent_count = 0, absent_since = null
-    where symbol = $1
-    returning symbol, current_price, currency, "timestamp", source
-)
-insert into price_history (symbol, price, currency, "timestamp", source)
-select symbol, current_price, currency, "timestamp", source from accepted on conflict (symbol, "timestamp") do nothing
 """
 #: $1 symbols, $2 seconds. Returns those without a price for long enough, whose stored price nothing else puts in doubt.
 _COUNT_ABSENT: Final = """
@@ -104,8 +89,3 @@ def _stale(row: Mapping[str, Any], *, is_zero: bool) -> Doubt:
     price = row["current_price"]
     low, high = (Decimal(0), price) if is_zero else (price * (1 - STALE_SHARE), price * (1 + STALE_SHARE))
     return Doubt(DoubtReason.STALE, low, high, row["absent_since"], price)
-
-
-async def accept_pending(symbol: str) -> None:
-    """Let the price that waits be the stored one, and end every doubt about it; call in a transaction."""
-    await sql.run(_ACCEPT, symbol)

@@ -14,6 +14,7 @@ from app.audit.recorder import Change, Touches
 from app.auth.types import Caller
 from app.core.errors import ConflictError, NotFoundError, ProviderError, UnavailableError
 from app.core.symbols import fx_symbol, is_fx_symbol, normalise_symbol
+from app.corporate_actions import held_price
 from app.database import sql
 from app.database.sql import Connection, Row
 from app.models import MarketData, PriceHistory
@@ -168,7 +169,7 @@ async def accept_price(symbol: str, *, reason: str, caller: Caller) -> MarketDat
         if DoubtReason.SPLIT in {stored.pending_reason, stored.doubt_reason}:
             raise ConflictError(f"A corporate action of {symbol} waits: decide it at /corporate-actions.")
         before = {"price": stored.current_price, "currency": stored.currency, "timestamp": stored.timestamp}
-        await doubt_store.accept_pending(symbol)
+        await held_price.settle(symbol)
         await stored.refresh_from_db()
         after = {"price": stored.current_price, "currency": stored.currency, "reason": reason}
         change = Change(action="accept_price", entity="instrument", entity_id=symbol, before=before, after=after)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.corporate_actions.decisions import run_due
-from app.models import AuditEntry, CorporateAction, Position, PriceHistory, Role
+from app.models import AuditEntry, CorporateAction, MarketData, Position, PriceHistory, Role
 from tests.conftest import LoginAs
 from tests.fakes import FakeProvider
 from tests.margin.test_margin import client_with
@@ -124,3 +124,21 @@ async def test_a_price_that_is_held_back_is_used_once_the_desk_accepts_it(
     assert accepted.json()["current_price"] == 75
     assert again.status_code == 409
     assert await PriceHistory.filter(symbol="VOD.L", price=75).exists()
+
+
+async def test_a_price_that_waited_in_another_currency_is_used_with_its_currency(
+    risk: httpx.AsyncClient, holder: int
+) -> None:
+    now = datetime.now(UTC)
+    await MarketData.filter(symbol="AAPL").update(
+        pending_price=25, pending_currency="CAD", pending_time=now, pending_fetched_at=now, pending_since=now,
+        pending_reason="split",
+    )  # fmt: skip
+    action = await entered(risk)
+
+    await decide(risk, action, "apply")
+
+    stored = await MarketData.get(symbol="AAPL")
+    assert (stored.current_price, stored.currency, stored.pending_price) == (25, "CAD", None)
+    assert (await PriceHistory.get(symbol="AAPL", price=25)).currency == "CAD"
+    assert await quantity(holder) == 200
