@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+import structlog
 from tortoise.transactions import in_transaction
 
 from app.audit import recorder
@@ -32,6 +33,8 @@ select a.*, (select count(*) from position p where p.symbol = a.symbol) as clien
 where a.id > $1 and ($2::text is null or a.state = $2) and ($3::text is null or a.symbol = $3) order by a.id limit $4
 """
 _DUE: Final = "select id from corporate_action where state = 'scheduled' and effective_on <= $1 order by id limit 100"
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,19 +140,42 @@ async def dismiss_action(action_id: int, reason: str, *, caller: Caller) -> dict
 
 
 async def run_due() -> int:
-    """Apply what is scheduled for today or before, once each; return how many."""
+    """
+    Apply what is scheduled for today or before, once each; return how many.
+
+    One that cannot be applied goes back to the desk as pending, and says why in the log; the others are not held up.
+    """
     now = datetime.now(_NEW_YORK)
-    today = now.date() if now.time() >= _RUNS_AT else date.fromordinal(now.date().toordinal() - 1)
-    due = [row["id"] for row in await sql.rows(_DUE, today)]
-    for action_id in due:
-        async with in_transaction():
-            action = await CorporateAction.select_for_update().get(id=action_id)
-            if action.state == "scheduled":
-                before, action.state = _audited(action), "applied"
-                await action.save(update_fields=["state"])
-                done = await _apply(action)
-                await _record(_change("apply", action, before=before), done, actor=recorder.SYSTEM)
-    return len(due)
+    today = now.date() if now.time() >= _RUNS_AT else now.date() - timedelta(days=1)
+    return sum([await _run(row["id"]) for row in await sql.rows(_DUE, today)])
+
+
+async def _run(action_id: int) -> bool:
+    """Apply a scheduled action; return whether that was done."""
+    try:
+        return await _move(action_id, "apply", to="applied")
+    except ConflictError as error:
+        _log.error("corporate action cannot be applied; it waits for the desk", id=action_id, error=str(error))
+        await _move(action_id, "unschedule", to="pending")
+        return False
+
+
+async def _move(action_id: int, verb: str, *, to: Literal["applied", "pending"]) -> bool:
+    """
+    Take a scheduled action to its next state, in a transaction; return False where another process did so.
+
+    Raises:
+        ConflictError: a holder's position would leave its bounds.
+    """
+    async with in_transaction():
+        action = await CorporateAction.select_for_update().get(id=action_id)
+        if action.state != "scheduled":
+            return False
+        before, action.state = _audited(action), to
+        await action.save(update_fields=["state"])
+        done = await _apply(action) if to == "applied" else None
+        await _record(_change(verb, action, before=before), done, actor=recorder.SYSTEM)
+    return True
 
 
 def _starts_later(day: date) -> bool:

@@ -1,6 +1,7 @@
 """What the desk decides about corporate actions, over HTTP."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -139,6 +140,25 @@ async def test_a_price_that_waited_in_another_currency_is_used_with_its_currency
     await decide(risk, action, "apply")
 
     stored = await MarketData.get(symbol="AAPL")
-    assert (stored.current_price, stored.currency, stored.pending_price) == (25, "CAD", None)
+    assert (stored.current_price, stored.currency, stored.pending_price) == (Decimal(25), "CAD", None)
     assert (await PriceHistory.get(symbol="AAPL", price=25)).currency == "CAD"
     assert await quantity(holder) == 200
+
+
+async def test_one_that_cannot_be_applied_goes_back_to_the_desk_and_holds_up_no_other(
+    risk: httpx.AsyncClient, holder: int
+) -> None:
+    await Position.create(client_id=holder, symbol="MSFT", quantity="999999999999", cost_basis=1)
+    await Position.filter(symbol="MSFT").update(updated_at=datetime(2020, 1, 1, tzinfo=UTC))
+    later = (TODAY + timedelta(days=3)).isoformat()
+    stuck, other = await entered(risk, symbol="MSFT"), await entered(risk)
+    for action in (stuck, other):
+        assert (await decide(risk, action, "apply", effective_on=later)).json()["state"] == "scheduled"
+    await CorporateAction.all().update(effective_on=TODAY - timedelta(days=2))
+
+    assert [await run_due(), await run_due()] == [1, 0]
+
+    states = {row["symbol"]: row["state"] for row in (await risk.get("/corporate-actions")).json()}
+    assert states == {"MSFT": "pending", "AAPL": "applied"}
+    assert await quantity(holder) == 200
+    assert await AuditEntry.filter(entity_id="MSFT", action="unschedule").count() == 1
