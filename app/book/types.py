@@ -12,21 +12,24 @@ LOAN: Final = "({0}.loan * 100)::bigint"
 CLIENT_RATE: Final = "coalesce(({0}.margin_requirement * 10000)::bigint, -1)"
 QUANTITY: Final = "({0}.quantity * 1000000)::bigint"
 #: What kind a symbol is of: the instrument's word, else the price's; nothing known is a share.
-KIND: Final = "coalesce({instrument}.quote_type, {price}.quote_type, 'EQUITY')"
+_KIND: Final = "coalesce(i.quote_type, d.quote_type, 'EQUITY')"
+#: Whether a symbol, of instrument `i` and price `d`, is of a kind that may be held, has loan value, and is a stock.
+MAY_BE_HELD: Final = f"{_KIND} not in ({sql_list(NOT_HELD)})"
+MARGINABLE: Final = f"coalesce(i.marginable, true) and {_KIND} not in ({sql_list(NO_LOAN_VALUE)})"
+IS_STOCK: Final = f"{_KIND} = 'EQUITY'"
 #: What is known of a symbol, in the engine's integers, where `base` is the parameter with the account currency: price
 #: in account currency (null = not known) and instrument. Only a price in another currency looks for its FX rate.
 KNOWN_COLUMNS: Final = f"""
-       case when {KIND.format(instrument="i", price="d")} in ({sql_list(NOT_HELD)}) then null
+       case when not {MAY_BE_HELD} then null
             when d.currency = {{base}} then (d.current_price * 100000000)::bigint
             else (select case when d.current_price * r.current_price < 1e10
                               then (round(d.current_price * r.current_price, 8) * 100000000)::bigint end
                   from market_data r where r.symbol = d.currency || {{base}} || '=X')
        end as price,
        coalesce((i.leverage * 10000)::bigint, 10000) as leverage,
-       coalesce(i.marginable, true)
-           and {KIND.format(instrument="i", price="d")} not in ({sql_list(NO_LOAN_VALUE)}) as marginable,
+       {MARGINABLE} as marginable,
        coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
-       {KIND.format(instrument="i", price="d")} = 'EQUITY' as is_stock
+       {IS_STOCK} as is_stock
 """.strip()  # noqa: S608 - fragments of ours, no input
 #: Where `KNOWN_COLUMNS` come from, for a column `symbol`. `offset 0` makes the planner look symbols up by the index:
 #: for one client's positions that is sooner done than the hash table that it would build of every symbol.

@@ -9,16 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from app.book.types import CLIENT_RATE, KIND, LOAN, QUANTITY, USD_RATE
+from app.book.types import CLIENT_RATE, IS_STOCK, LOAN, MARGINABLE, MAY_BE_HELD, QUANTITY, USD_RATE
 from app.database import sql
 from app.engine.book import Book, Instruments, Prices
 from app.engine.quotes import Quotes
 from app.engine.units import PRICE_LIMIT, PRICE_SCALE, convert
-from app.instruments.kinds import NO_LOAN_VALUE, NOT_HELD, sql_list
 from app.stocks.basis import PriceProvenance
 from app.stocks.doubt import DoubtReason
 
-_KIND: Final = KIND.format(instrument="i", price="d")
 #: $1 clients, $2 account currency, $3 further symbols. Integers as the engine counts them; null = not known.
 _ACCOUNT: Final = f"""
 select c.id as client_id,
@@ -27,7 +25,7 @@ select c.id as client_id,
        {USD_RATE.format(base="$2")} as usd_rate,
        s.symbol,
        coalesce({QUANTITY.format("p")}, 0) as quantity,
-       case when {_KIND} not in ({sql_list(NOT_HELD)}) then (d.current_price * 100000000)::bigint end as price,
+       case when {MAY_BE_HELD} then (d.current_price * 100000000)::bigint end as price,
        d.currency, d.source, d."timestamp" as market_time, d.exchange,
        case when d.currency = $2 then 100000000 else (r.current_price * 100000000)::bigint end as fx,
        r.source as fx_source, r."timestamp" as fx_time, r.exchange as fx_exchange,
@@ -36,9 +34,9 @@ select c.id as client_id,
        r.doubt_reason as fx_doubt_reason, (r.doubt_low * 100000000)::bigint as fx_doubt_low,
        (r.doubt_high * 100000000)::bigint as fx_doubt_high,
        coalesce((i.leverage * 10000)::bigint, 10000) as leverage,
-       coalesce(i.marginable, true) and {_KIND} not in ({sql_list(NO_LOAN_VALUE)}) as marginable,
+       {MARGINABLE} as marginable,
        coalesce((i.house_rate * 10000)::bigint, -1) as house_rate,
-       {_KIND} = 'EQUITY' as is_stock
+       {IS_STOCK} as is_stock
 from client c
 join margin m on m.client_id = c.id
 left join lateral (
