@@ -108,9 +108,7 @@ async def review(
         existing = await lock_clients(client_ids)
         calls = await latest_calls(existing)
         accounts = await load_accounts(existing, base_currency=settings.margin.base_currency)
-        found = {
-            client_id: await _assess(account, calls, settings, unanswered) for client_id, account in accounts.items()
-        }
+        found = {client_id: await _assess(account, settings, unanswered) for client_id, account in accounts.items()}
         due = await settings.due()
         issues = [
             _OpenIssue(action, accounts[client_id], kind, call, verdict)
@@ -157,21 +155,20 @@ async def pass_due(*, settings: CallSettings) -> int:
 _RUNNING: Final = frozenset({CallState.OPEN, CallState.PARTIALLY_MET, CallState.EXTENDED})
 
 
-async def _assess(
-    account: Account,
-    calls: Mapping[tuple[int, CallType], Call],
-    settings: CallSettings,
-    unanswered: Collection[str],
-) -> Reviewed:
-    """Return state and shortfalls of an account at its stored prices, and what calls ask where some are in doubt."""
+async def _assess(account: Account, settings: CallSettings, unanswered: Collection[str]) -> Reviewed:
+    """
+    Return state and shortfalls of an account at its stored prices, and what calls ask where some are in doubt.
+
+    Age alone asks for nothing: a stale price counts only where the account is short at the stored prices.
+    """
     book, prices, _, instruments = columns(account)
     rules = settings.margin.policy.rules
     report = margin_report(book, prices, instruments, rules, threads=1)
     state = ranking.state_of(ranking.states(report, warning_cushion=settings.warning_cushion)[0])
     short = {kind: int(column[0]) for kind, column in shortfalls(report).items()} if report.complete[0] else None
     stale = await stale_symbols(account, settings=settings.margin) if short is None or any(short.values()) else ()
-    found = verdicts(account, rules, stale=stale, unanswered=unanswered)
-    return _watched(account.client_id, Reviewed(state, short, is_watched=False, verdicts=found), calls)
+    found = verdicts(account, short, rules, stale=stale, unanswered=unanswered)
+    return Reviewed(state, short, is_watched=False, verdicts=found)
 
 
 def _watched(client_id: int, reviewed: Reviewed, calls: Mapping[tuple[int, CallType], Call]) -> Reviewed:

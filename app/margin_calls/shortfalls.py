@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.margin import MarginReport, margin_report
+from app.engine.margin import MarginReport
 from app.engine.rules import MarginRules
 from app.engine.units import MONEY_SCALE, NOT_ASKED
-from app.margin.account import Account, columns
+from app.margin.account import Account
 from app.margin.doubt_test import at_ends, ranges_of
 from app.models import CallType
 from app.stocks.doubt import DoubtReason
@@ -70,25 +70,26 @@ class Verdict:
 
 
 def verdicts(
-    account: Account, rules: MarginRules, *, stale: Collection[str], unanswered: Collection[str]
+    account: Account,
+    at_stored: Mapping[CallType, int] | None,
+    rules: MarginRules,
+    *,
+    stale: Collection[str],
+    unanswered: Collection[str],
 ) -> dict[CallType, Verdict] | None:
     """
     Return what each type of call asks of an account; None where nothing can be said of it yet.
 
-    Age alone asks for nothing: a stale price counts only where the account is short at the stored prices.
-
     Args:
         account: as stored.
+        at_stored: its shortfalls at the stored prices, in cents; None = it is not complete.
         rules: of the policy.
-        stale: held symbols whose price, or rate, is stale.
+        stale: held symbols whose price, or rate, counts as in doubt for its age.
         unanswered: held symbols without a price of which a source said that it has none.
     """
-    book, prices, _, instruments = columns(account)
-    at_stored = margin_report(book, prices, instruments, rules, threads=1)
-    is_complete = bool(at_stored.complete[0])
-    stored = {kind: int(column[0]) if is_complete else 0 for kind, column in shortfalls(at_stored).items()}
-    counted = stale if any(stored.values()) or not is_complete else ()
-    ranges = ranges_of(account, stale=counted, unanswered=unanswered)
+    is_complete = at_stored is not None
+    stored = at_stored or dict.fromkeys(CallType, 0)
+    ranges = ranges_of(account, stale=stale, unanswered=unanswered)
     if ranges is None:
         return None
     if not ranges:

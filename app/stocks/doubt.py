@@ -53,10 +53,6 @@ class DoubtReason(StrEnum):
     DISAGREEMENT = "disagreement"
 
 
-#: Never confirmed by being repeated.
-HELD_REASONS: Final = frozenset({DoubtReason.UNIT, DoubtReason.CURRENCY, DoubtReason.IDENTITY, DoubtReason.SPLIT})
-
-
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """The range in which a price lies, why it is in doubt, and since when."""
@@ -143,11 +139,9 @@ def is_ordinary_gap(price: Decimal, *, stored: Decimal, our_close: Decimal | Non
     return abs(their_close - our_close) <= _CLOSE_TOLERANCE * our_close
 
 
-def begun(
-    reason: DoubtReason, *, stored: Decimal, price: Decimal, since: datetime, undoubted: Decimal | None = None
-) -> Doubt:
+def begun(reason: DoubtReason, *, stored: Decimal, price: Decimal, since: datetime) -> Doubt:
     """Return the doubt about a price beside the stored one: it lies between them."""
-    return Doubt(reason, min(stored, price), max(stored, price), since, undoubted or stored)
+    return Doubt(reason, min(stored, price), max(stored, price), since, stored)
 
 
 def begun_by_split(*, stored: Decimal, price: Decimal, new: Decimal, old: Decimal, since: datetime) -> Doubt:
