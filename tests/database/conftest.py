@@ -9,6 +9,7 @@ import pytest
 from app.database.embedded import start_embedded
 from app.database.embedded.server import _remove_runtime_of
 from tests.clusters import public_folder
+from tests.database.processes import wait_until_unused
 
 
 @pytest.fixture
@@ -16,6 +17,7 @@ def data_dir() -> Iterator[Path]:
     """Name a data directory that does not exist yet, at a path with a space and a letter beyond ASCII."""
     with public_folder("risk é ") as directory:
         yield Path(directory, "data dir")
+        wait_until_unused(Path(directory, "data dir"))
         lock = Path(directory, "data dir", "postgres.lock")
         if lock.is_file():  # of a server that was killed and not started again
             _remove_runtime_of(lock.read_text().partition("\n")[2].strip())

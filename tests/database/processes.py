@@ -49,6 +49,12 @@ def users_of(cluster: Path) -> Sequence[str]:
     return [entry.name for entry in Path("/proc").iterdir() if entry.name.isdecimal() and _works_in(entry, cluster)]
 
 
+def wait_until_unused(data_dir: Path) -> None:
+    """Return when the server of a data directory ended, which takes a moment after its parent was killed; or fail."""
+    cluster = data_dir / "postgres"
+    assert becomes_true(lambda: not users_of(cluster), seconds=30), f"still used by {users_of(cluster)}"
+
+
 def _works_in(process: Path, cluster: Path) -> bool:
     try:
         return (process / "cwd").readlink() == cluster

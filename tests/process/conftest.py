@@ -8,6 +8,7 @@ import pytest
 from dotenv import dotenv_values
 
 from tests.clusters import public_folder
+from tests.database.processes import wait_until_unused
 from tests.process.postgres import PostgreSQL
 from tests.server import ROOT
 
@@ -23,6 +24,7 @@ def data_dir() -> Iterator[Path]:
     """Name a data directory that does not exist yet."""
     with public_folder() as folder:
         yield Path(folder, "data")
+        wait_until_unused(Path(folder, "data"))
 
 
 @pytest.fixture
